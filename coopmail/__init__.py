@@ -1,0 +1,102 @@
+"""Coopmail: governs a cooperative's shared services by e-mail. `create_app` wires the parts; it knows no subject."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import flask_mail
+import structlog
+from flask import Flask, Response, render_template
+from flask_babel import Babel
+from werkzeug.exceptions import HTTPException
+from whitenoise import WhiteNoise
+
+from coopmail import charter, wording
+from coopmail.clock import Clock
+from coopmail.config import ROOT, Settings
+from coopmail.db import Database
+from coopmail.errors import LinkError
+from coopmail.links import LinkSigner
+from coopmail.parts import Parts
+from coopmail.web import language, mailbox, security
+from coopmail.web.public import NewLinkForm, limiter, public
+from coopmail.web.respond import respond
+
+MAX_BODY = 512 * 1024
+
+
+def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flask:
+    """The application. Raises `CharterError` where the charter cannot be used; opens no connection yet."""
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "templates" / "static"))
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY,
+        MAX_FORM_PARTS=200,
+        BABEL_DEFAULT_LOCALE="nl",
+        BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "translations"),
+        RATELIMIT_ENABLED=True,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    _configure_logs()
+    db = Database(settings.database_url, system_clock=system_clock, simulation=settings.simulation)
+    app.extensions["coopmail"] = Parts(settings, db, charter.load(settings.charter), LinkSigner(settings.secret_keys))
+    Babel(app, locale_selector=language.select_locale)  # type: ignore[no-untyped-call]
+    flask_mail.Mail(app)
+    limiter.init_app(app)
+    app.register_blueprint(public)
+    app.register_blueprint(respond)
+    if mailbox.allowed(settings):
+        app.register_blueprint(mailbox.mailbox)
+    app.after_request(security.add_headers)
+    static = {"prefix": "static/", "max_age": 600, "allow_all_origins": False}
+    app.wsgi_app = WhiteNoise(app.wsgi_app, root=app.static_folder, **static)  # type: ignore[method-assign]
+    _register_errors(app)
+    _prepare_templates(app, settings)
+    return app
+
+
+def _prepare_templates(app: Flask, settings: Settings) -> None:
+    found = app.extensions["coopmail"]
+    app.jinja_env.globals.update(
+        wording=wording,
+        cooperative=found.charter.cooperative,
+        person=found.charter.cooperative.community_manager,
+        embedded=mailbox.allowed(settings),
+        kept_language=language.kept_language,
+    )
+
+
+def _register_errors(app: Flask) -> None:
+    @app.errorhandler(LinkError)
+    def no_link(error: LinkError) -> tuple[str, int]:
+        """One plain page: what happened, and how to get a new link."""
+        status = 404 if type(error).__name__ in ("LinkUnreadable", "LinkUnknown") else 410
+        return render_template("respond/no-link.html", reason=type(error).__name__, form=NewLinkForm()), status
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response | tuple[str, int]:
+        if error.response is not None or error.code is None or error.code < 400:
+            return error.get_response()  # type: ignore[return-value]
+        return render_template("error.html", code=error.code), error.code
+
+    @app.errorhandler(Exception)
+    def defect(error: Exception) -> tuple[str, int]:
+        structlog.get_logger("coopmail").exception("request-failed", error=type(error).__name__)
+        return render_template("error.html", code=500), 500
+
+
+def _configure_logs() -> None:
+    processors: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        security.scrub,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,121 @@
+"""The database: `transaction()` for acts, `reading()` for questions.
+
+SQLite's writers begin IMMEDIATE (read-then-write under a plain BEGIN fails under load) and its readers use an engine
+of their own that cannot write; PostgreSQL's readers are READ ONLY transactions. So a GET cannot change a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from coopmail import clock
+from coopmail.domain.base import InstallationMark, wakes_runners
+from coopmail.doorbell import Doorbell
+from coopmail.errors import DatabaseError
+
+Now = Callable[[], datetime]
+CLOCK_OFFSET = "clock_offset_seconds"
+DEMONSTRATION = "demonstration"
+
+
+class Database:
+    """Opens transactions and says what time it is in them.
+
+    `system_clock` replaces the computer's (and PostgreSQL's) clock in tests. With `simulation`, an offset that every
+    process reads from the database is added, so that server and runners travel together.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        doorbell: Doorbell | None = None,
+        system_clock: clock.Clock | None = None,
+        simulation: bool = False,
+    ) -> None:
+        self.url = url
+        self.doorbell = doorbell or Doorbell()
+        self._clock = system_clock
+        self._simulation = simulation
+        self.sqlite = url.startswith("sqlite")
+        if self.sqlite:
+            try:
+                Path(sa.make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DatabaseError(f"The folder of the database cannot be made: {error}") from error
+        self.engine = self._engine(read_only=False)
+        self._read_engine = self._engine(read_only=True)
+        self._fast_engine = self._engine(read_only=False, durable=False) if self.sqlite else self.engine
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[tuple[Session, Now]]:
+        """A session whose changes are committed together, and `now`, to be called once the locks are held.
+
+        One that is not `durable` does not wait for the disk: only for what may be repeated when the power fails, such
+        as the record that a mail was sent.
+        """
+        with Session(self.engine if durable else self._fast_engine, expire_on_commit=False) as session:
+            with session.begin():
+                if not durable and not self.sqlite:
+                    session.execute(sa.text("SET LOCAL synchronous_commit = off"))
+                yield session, lambda: self._now(session)
+            if wakes_runners(session):
+                self.doorbell.ring()
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Session, Now]]:
+        """A session that can only read. What it loaded stays usable after it is closed."""
+        with Session(self._read_engine, expire_on_commit=False) as session:
+            yield session, lambda: self._now(session)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        self._read_engine.dispose()
+        self._fast_engine.dispose()
+
+    def _now(self, session: Session) -> datetime:
+        if self._clock is not None:
+            now = self._clock()
+        elif self.sqlite:
+            now = clock.system()
+        else:
+            now = session.scalars(sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))).one()
+        if self._simulation:
+            offset = session.scalar(sa.select(InstallationMark.value).where(InstallationMark.name == CLOCK_OFFSET))
+            now += timedelta(seconds=float(offset or 0))
+        return now.astimezone(UTC)
+
+    def _engine(self, *, read_only: bool, durable: bool = True) -> sa.Engine:
+        if not self.sqlite:
+            # Read-only where only questions are asked, at the level that sees one state throughout.
+            options: dict[str, Any] = (
+                {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"} if read_only else {}
+            )
+            return sa.create_engine(self.url, pool_pre_ping=True, execution_options=options)
+        engine = sa.create_engine(self.url)
+        begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # we begin ourselves
+            connection.execute("PRAGMA busy_timeout = 20000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            # A receipt promises that the answer is on disk.
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
+
+        @sa.event.listens_for(engine, "begin")
+        def start(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
