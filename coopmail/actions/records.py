@@ -1,0 +1,104 @@
+"""What every act leaves behind: an audit row, mails in the outbox, matters for staff."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from coopmail.domain.audit import AuditRow, Matter
+from coopmail.domain.base import insert_new, random_key, wake_runners
+from coopmail.domain.links import Invitation
+from coopmail.domain.outbox import Mail, MailState, Priority
+
+STAFF = "staff"
+RUNNER = "runner"
+
+
+def audit(session: Session, now: datetime, act: str, actor: str, subject: str, **detail: Any) -> None:
+    """Append a row to the record of what was done."""
+    session.add(AuditRow(at=now, act=act, actor=actor, subject=subject, detail=detail))
+
+
+def raise_matter(session: Session, now: datetime, key: str, text: str) -> None:
+    """Put something before staff, once a key."""
+    session.execute(insert_new(session, Matter).values(key=key, text=text, raised_at=now))
+
+
+def queue_mail(
+    session: Session,
+    now: datetime,
+    template: str,
+    dedupe_key: str,
+    *,
+    campaign: str,
+    contact_id: int,
+    invitation_id: int | None = None,
+    context: dict[str, Any] | None = None,
+    priority: Priority = Priority.GOVERNANCE,
+    expires_at: datetime | None = None,
+) -> None:
+    """Queue one mail; a second one of the same key is passed over."""
+    session.flush()
+    wake_runners(session)
+    session.execute(
+        insert_new(session, Mail).values(
+            key=random_key(),
+            dedupe_key=f"{template}:{dedupe_key}",
+            contact_id=contact_id,
+            invitation_id=invitation_id,
+            context=context or {},
+            **_fresh(now, template, campaign, priority, expires_at),
+        )
+    )
+
+
+def queue_mail_each(
+    session: Session,
+    now: datetime,
+    template: str,
+    round_: str,
+    *,
+    campaign: str,
+    poll_id: int,
+    where: sa.ColumnElement[bool],
+    context: dict[str, Any] | None = None,
+    expires_at: datetime | None = None,
+) -> None:
+    """Queue one mail for each standing invitation of a poll that meets the condition, in one statement."""
+    session.flush()
+    wake_runners(session)
+    fixed = _fresh(now, template, campaign, Priority.GOVERNANCE, expires_at) | {"context": context or {}}
+    table = Mail.__table__
+    columns = {name: sa.literal(value, table.c[name].type) for name, value in fixed.items()}
+    text = sa.String
+    dedupe = (
+        sa.literal(f"{template}:{poll_id}:")
+        + sa.cast(Invitation.unit_id, text) + ":" + sa.cast(Invitation.contact_id, text)
+        + sa.literal(f":{round_}")
+    )  # fmt: skip
+    rows = sa.select(
+        random_key(), dedupe, Invitation.contact_id, Invitation.id, *columns.values()
+    ).where(Invitation.poll_id == poll_id, Invitation.revoked_at.is_(None), where)  # fmt: skip
+    names = ["key", "dedupe_key", "contact_id", "invitation_id", *columns]
+    session.execute(insert_new(session, Mail).from_select(names, rows))
+
+
+def _fresh(
+    now: datetime, template: str, campaign: str, priority: Priority, expires_at: datetime | None
+) -> dict[str, Any]:
+    """The columns that every new row of the outbox has alike."""
+    return {
+        "template": template,
+        "campaign": campaign,
+        "priority": int(priority),
+        "created_at": now,
+        "not_before": now,
+        "expires_at": expires_at,
+        "state": MailState.QUEUED,
+        "claim_epoch": 0,
+        "attempts": 0,
+        "reply": "",
+    }

@@ -1,0 +1,83 @@
+"""Reminding: the days are planned when a poll opens; a mail holds all that is open for a person, one a day."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from coopmail.actions.records import queue_mail, raise_matter
+from coopmail.charter import Charter
+from coopmail.domain.base import insert_new
+from coopmail.domain.calendar import brussels_day, in_brussels, reminder_days, working_day
+from coopmail.domain.contacts import Contact
+from coopmail.domain.links import Invitation
+from coopmail.domain.polls import Ballot, Poll, PollState, Reminder, ReminderState
+
+
+def plan(session: Session, poll: Poll, charter: Charter, after: datetime | None = None) -> None:
+    """Write the days of a poll's reminders; at an extension, those that have not come are planned anew."""
+    opening = after or poll.opened_at or poll.closes_at
+    session.execute(sa.delete(Reminder).where(Reminder.poll_id == poll.id, Reminder.state == ReminderState.PLANNED))
+    quiet = charter.quiet_on(brussels_day(opening) - timedelta(days=400), brussels_day(poll.closes_at))
+    for day in reminder_days(poll.closes_at, opening, poll.reminder_days, quiet):
+        session.execute(insert_new(session, Reminder).values(poll_id=poll.id, day=day, state=ReminderState.PLANNED))
+
+
+def send_due(session: Session, now: datetime, charter: Charter) -> None:
+    """Queue today's reminders, and those of the last days that no runner was there for.
+
+    A day that was missed by more than the charter's grace, or that a later one follows, is not made up for; where
+    nothing was sent instead, staff are told. Nothing goes out on a day that is no working day.
+    """
+    today = brussels_day(now)
+    rules = charter.polls_on(today)
+    quiet = charter.quiet_on(today, today)
+    if now < in_brussels(today, time(rules.reminder_hour)) or not working_day(today, quiet):
+        return
+    planned = session.execute(
+        sa.select(Reminder, Poll)
+        .join(Poll, Poll.id == Reminder.poll_id)
+        .where(Reminder.state == ReminderState.PLANNED, Reminder.day <= today)
+        .order_by(Reminder.day)
+        .with_for_update()
+    ).all()
+    latest = {reminder.poll_id: reminder for reminder, _ in planned}
+    waiting: list[int] = []
+    for reminder, poll in planned:
+        fresh = (today - reminder.day).days <= rules.reminder_grace_days
+        if poll.accepts_answers(now) and fresh and latest[reminder.poll_id] is reminder:
+            reminder.state = ReminderState.QUEUED
+            waiting.append(poll.id)
+            continue
+        reminder.state = ReminderState.MISSED
+        if latest[reminder.poll_id] is reminder:
+            text = f"The reminder of {reminder.day} for poll {poll.slug} was not sent: no runner was there in time."
+            raise_matter(session, now, f"reminder:{poll.id}:{reminder.day}", text)
+    if waiting:
+        _queue(session, now, waiting)
+
+
+def _queue(session: Session, now: datetime, poll_ids: list[int]) -> None:
+    """One mail to each contact with something open in these polls; what it holds is asked when it is sent."""
+    answered = sa.exists().where(Ballot.unit_id == Invitation.unit_id)
+    contacts = session.scalars(
+        sa.select(Invitation.contact_id)
+        .join(Poll, Poll.id == Invitation.poll_id)
+        .join(Contact, Contact.id == Invitation.contact_id)
+        .where(
+            Invitation.poll_id.in_(poll_ids),
+            Invitation.revoked_at.is_(None),
+            Contact.left_at.is_(None),
+            Poll.state == PollState.OPEN,
+            ~answered,
+        )
+        .distinct()
+        .order_by(Invitation.contact_id)
+    )
+    today = brussels_day(now)
+    end_of_day = in_brussels(today + timedelta(days=1), time(0))
+    for contact_id in contacts:
+        queue_mail(session, now, "reminder", f"{contact_id}:{today}", campaign=f"reminder:{today}",
+                   contact_id=contact_id, expires_at=end_of_day)  # fmt: skip

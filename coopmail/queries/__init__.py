@@ -1,0 +1,1 @@
+"""Questions: reads that return entities, ids or rows. They change nothing."""

@@ -1,0 +1,163 @@
+"""Questions about polls, their ballots and their outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from coopmail.domain.counting import Marks
+from coopmail.domain.links import Invitation
+from coopmail.domain.polls import (
+    Ballot,
+    Decision,
+    Outcome,
+    Poll,
+    PollState,
+    Reminder,
+    VotingUnit,
+    read_marks,
+)
+from coopmail.errors import UnknownSubject
+
+
+@dataclass(frozen=True)
+class Turnout:
+    """Units that may vote, units that did, and units that nobody was invited for."""
+
+    units: int
+    answered: int
+    unreachable: int
+
+
+@dataclass(frozen=True)
+class NamedBallot:
+    """In an open poll: what a unit answered, and when."""
+
+    unit: str
+    marks: Marks
+    cast_at: datetime
+
+
+def by_slug(session: Session, slug: str) -> Poll:
+    """The poll of that slug, its options and attachments loaded, or `UnknownSubject`."""
+    poll = session.scalars(
+        sa.select(Poll)
+        .where(Poll.slug == slug)
+        .options(selectinload(Poll.options), selectinload(Poll.attachments), selectinload(Poll.group))
+    ).one_or_none()
+    if poll is None:
+        raise UnknownSubject(f"There is no poll called {slug}.")
+    return poll
+
+
+def listing(session: Session, states: Iterable[PollState] = tuple(PollState)) -> list[Poll]:
+    """Polls in these states, the one that closes first on top."""
+    return list(
+        session.scalars(
+            sa.select(Poll)
+            .where(Poll.state.in_(tuple(states)))
+            .order_by(Poll.closes_at, Poll.id)
+            .options(selectinload(Poll.group), selectinload(Poll.service))
+        )
+    )
+
+
+def due_for_closing(session: Session, now: datetime) -> list[int]:
+    """Ids of the open polls whose closing time has come."""
+    return list(
+        session.scalars(
+            sa.select(Poll.id).where(Poll.state == PollState.OPEN, Poll.closes_at <= now).order_by(Poll.closes_at)
+        )
+    )
+
+
+def ballot_of(session: Session, unit_id: int) -> Ballot | None:
+    """The ballot of a unit, where there is one."""
+    return session.scalars(
+        sa.select(Ballot).where(Ballot.unit_id == unit_id).options(selectinload(Ballot.contact))
+    ).one_or_none()
+
+
+def profile(session: Session, poll_id: int) -> dict[Marks, int]:
+    """How many votes each filled-in ballot has, grouped by the database."""
+    rows = session.execute(
+        sa.select(Ballot.marks_text, sa.func.sum(VotingUnit.weight))
+        .join(VotingUnit, VotingUnit.id == Ballot.unit_id)
+        .where(Ballot.poll_id == poll_id)
+        .group_by(Ballot.marks_text)
+    )
+    return {read_marks(text): int(weight) for text, weight in rows}
+
+
+def electorate_weight(session: Session, poll_id: int) -> int:
+    """The number of votes that could be cast."""
+    return int(
+        session.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(VotingUnit.weight), 0)).where(VotingUnit.poll_id == poll_id)
+        )
+        or 0
+    )
+
+
+def turnout(session: Session, poll_id: int) -> Turnout:
+    """How many units there are, have answered, and cannot be reached."""
+    units = sa.select(sa.func.count()).select_from(VotingUnit).where(VotingUnit.poll_id == poll_id)
+    answered = sa.select(sa.func.count()).select_from(Ballot).where(Ballot.poll_id == poll_id)
+    return Turnout(
+        session.scalars(units).one(),
+        session.scalars(answered).one(),
+        len(unreachable_units(session, poll_id)),
+    )
+
+
+def unreachable_units(session: Session, poll_id: int) -> list[VotingUnit]:
+    """Units without anyone who was invited to vote for them."""
+    invited = sa.exists().where(Invitation.unit_id == VotingUnit.id, Invitation.revoked_at.is_(None))
+    return list(
+        session.scalars(sa.select(VotingUnit).where(VotingUnit.poll_id == poll_id, ~invited).order_by(VotingUnit.name))
+    )
+
+
+def electorate_size(session: Session, poll_id: int) -> tuple[int, int]:
+    """How many units a poll has, and how many inhabitants they have together."""
+    row = session.execute(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(VotingUnit.population), 0)).where(
+            VotingUnit.poll_id == poll_id
+        )
+    ).one()
+    return row[0], int(row[1])
+
+
+def named_ballots(session: Session, poll_id: int) -> list[NamedBallot]:
+    """Who answered what, by name: for open polls that are closed."""
+    rows = session.execute(
+        sa.select(VotingUnit.name, Ballot.marks_text, Ballot.cast_at)
+        .join(Ballot, Ballot.unit_id == VotingUnit.id)
+        .where(VotingUnit.poll_id == poll_id)
+        .order_by(VotingUnit.name)
+    )
+    return [NamedBallot(name, read_marks(text), cast_at) for name, text, cast_at in rows]
+
+
+def outcome_of(session: Session, poll_id: int) -> Outcome | None:
+    """The stored outcome, once closed."""
+    return session.get(Outcome, poll_id)
+
+
+def announced_outcome(session: Session, poll: Poll) -> Outcome | None:
+    """The outcome that anyone may see: one that waits for staff is not shown before it is mailed."""
+    return outcome_of(session, poll.id) if poll.announced_at is not None else None
+
+
+def decision_of(session: Session, poll_id: int) -> Decision | None:
+    """The decision that rests on a poll."""
+    return session.scalars(sa.select(Decision).where(Decision.poll_id == poll_id)).one_or_none()
+
+
+def reminders_of(session: Session, poll_id: int) -> list[Reminder]:
+    """A poll's planned and past reminders, by day."""
+    return list(session.scalars(sa.select(Reminder).where(Reminder.poll_id == poll_id).order_by(Reminder.day)))
