@@ -1,0 +1,113 @@
+"""The ballot: one choice of several, or several; behind a functional mailbox also who is answering."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+from wtforms import Form, SelectMultipleField, StringField, ValidationError
+from wtforms.validators import DataRequired, Length
+
+from coopmail.actions import polls
+from coopmail.actions.basis import Basis
+from coopmail.clock import Clock
+from coopmail.domain.links import Invitation
+from coopmail.domain.polls import Ballot, Poll, unit_cost
+from coopmail.forms.kind import Data, Kind, Page, lazy, one_line, tidy
+from coopmail.queries import polls as questions
+
+
+class BallotForm(Form):
+    """The keys chosen, and a name where several people read the mailbox. Nothing is filled in beforehand."""
+
+    choice = SelectMultipleField(validate_choice=False)
+    answered_by = StringField(
+        lazy("Your own name"),
+        filters=[tidy],
+        validators=[
+            DataRequired(lazy("Type your own name: several people read this mailbox.")),
+            Length(max=120, message=lazy("Keep your name under 120 characters.")),
+            one_line,
+        ],
+    )
+
+    def __init__(self, page: Page, formdata: Data | None) -> None:
+        super().__init__(formdata)
+        poll = page.invitation.poll
+        assert poll is not None
+        self.poll: Poll = poll
+        if not page.invitation.contact.functional:
+            del self.answered_by
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What is marked, in the poll's order; unknown keys stay at the end, to be refused."""
+        chosen = list(dict.fromkeys(self.choice.data or []))
+        keys = self.poll.option_keys
+        return tuple(sorted(chosen, key=lambda key: keys.index(key) if key in keys else len(keys)))
+
+    def validate_choice(self, _field: Any) -> None:
+        """Each way to be wrong has a sentence that says what to do."""
+        marks, method = self.marks, self.poll.method
+        if not marks:
+            raise ValidationError(
+                lazy("Choose at least one option, or abstain.") if method.several else lazy("Choose one option.")
+            )
+        if method.accepts(marks, self.poll.option_keys, self.poll.abstain_keys):
+            return
+        if not set(marks) <= set(self.poll.option_keys):
+            raise ValidationError(lazy("Choose from the options on this page."))
+        if not method.several:
+            raise ValidationError(lazy("Choose one option only."))
+        raise ValidationError(lazy("Abstaining cannot go together with another choice: untick one of them."))
+
+
+def read(session: Session, invitation: Invitation, now: datetime) -> Page:
+    """The question, what each option costs this unit, what was answered, and the outcome once there is one."""
+    poll, unit = invitation.poll, invitation.unit
+    assert poll is not None
+    assert unit is not None
+    outcome = questions.announced_outcome(session, poll)
+    facts = {
+        "poll": poll,
+        "unit": unit,
+        "seat": unit.seat_id is not None,
+        "shares": {option.key: unit_cost(poll, option, unit) for option in poll.options},
+        "ballot": questions.ballot_of(session, unit.id),
+        "outcome": outcome,
+        "named": questions.named_ballots(session, poll.id) if outcome else [],
+        "decision": questions.decision_of(session, poll.id),
+        "now": now,
+    }
+    return Page(invitation, unit.name, poll.accepts_answers(now), facts)
+
+
+def repeats(page: Page, form: Form) -> bool:
+    """Whether this contact's ballot already says so."""
+    assert isinstance(form, BallotForm)
+    ballot: Ballot | None = page.facts["ballot"]
+    contact = page.invitation.contact
+    name = form.answered_by.data if contact.functional else contact.name
+    mine = (contact.id, form.marks, name)
+    return ballot is not None and (ballot.contact_id, ballot.marks, ballot.answered_by) == mine
+
+
+def answer(session: Session, now: Clock, _basis: Basis, page: Page, form: Form) -> None:
+    """Cast the ballot."""
+    assert isinstance(form, BallotForm)
+    contact = page.invitation.contact
+    name = form.answered_by.data if contact.functional else contact.name
+    polls.cast_ballot(session, now, page.invitation.id, form.marks, name or contact.name)
+
+
+BALLOT = Kind(
+    name="ballot",
+    page="respond/ballot.html",
+    mails=("ballot-invitation", "ballot-receipt", "ballot-by-colleague", "ballot-outcome", "poll-extended",
+           "poll-withdrawn", "reminder"),
+    read=read,
+    form=BallotForm,
+    answer=answer,
+    repeats=repeats,
+)  # fmt: skip

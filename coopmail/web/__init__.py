@@ -1,0 +1,1 @@
+"""Pages: the personal link's, the public ones, and the local mailbox."""

@@ -1,0 +1,235 @@
+"""How moments, amounts and outcomes are said, in the language that is spoken now (`design/look.md`).
+
+Needs an application context; outside a request it is used under `speaking(language)`.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+
+import nh3
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_decimal
+from flask_babel import force_locale, get_locale, gettext, ngettext
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from coopmail.domain.base import in_language
+from coopmail.domain.calendar import BRUSSELS
+from coopmail.domain.counting import Majority, ShareOf, Verdict
+from coopmail.domain.polls import Effect, Option, Outcome, Poll
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_TAGS = {
+    "h3",
+    "h4",
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "strong",
+    "em",
+    "a",
+    "blockquote",
+    "code",
+    "br",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Say everything inside in that language."""
+    with force_locale(language):
+        yield
+
+
+def language() -> str:
+    """The language spoken now: `nl` or `en`."""
+    return "en" if str(get_locale() or "nl").startswith("en") else "nl"
+
+
+def moment(at: datetime) -> str:
+    """A moment in full: "vrijdag 4 december 2026 om 17.00 uur"."""
+    local = at.astimezone(BRUSSELS)
+    if language() == "en":
+        return format_datetime(local, "EEEE d MMMM y 'at' HH:mm", tzinfo=BRUSSELS, locale="en")
+    return format_datetime(local, "EEEE d MMMM y 'om' HH.mm 'uur'", tzinfo=BRUSSELS, locale="nl")
+
+
+def moment_short(at: datetime) -> str:
+    """A moment for a subject: "vr 4 december, 17 uur"."""
+    local = at.astimezone(BRUSSELS)
+    if language() == "en":
+        return format_datetime(local, "EEE d MMMM, HH:mm", tzinfo=BRUSSELS, locale="en")
+    hour = "H" if local.minute == 0 else "H.mm"
+    return format_datetime(local, f"EEE d MMMM, {hour} 'uur'", tzinfo=BRUSSELS, locale="nl")
+
+
+def day(on: date) -> str:
+    """A day in full: "vrijdag 4 december 2026"."""
+    return format_date(on, "EEEE d MMMM y", locale=language())
+
+
+def distance(at: datetime, now: datetime) -> str:
+    """How far off a moment is: "over 3 dagen"."""
+    off = at - now
+    if abs(off) < timedelta(days=2):
+        return format_timedelta(off, add_direction=True, locale=language())
+    # Weeks are too coarse for a deadline: "over 11 dagen".
+    return format_timedelta(off, granularity="day", threshold=31, add_direction=True, locale=language())
+
+
+def number(value: int) -> str:
+    """A number with its thousands apart."""
+    return format_decimal(value, locale="nl_BE" if language() == "nl" else "en_GB")
+
+
+def euro(cents: int) -> str:
+    """An amount excl. VAT, as in "€ 50.000,00 excl. btw"."""
+    if language() == "en":
+        return f"€{format_decimal(cents / 100, '#,##0.00', locale='en_GB')} excl. VAT"
+    return f"€\N{NO-BREAK SPACE}{format_decimal(cents / 100, '#,##0.00', locale='nl_BE')} excl. btw"
+
+
+def cost(option: Option, cents: int) -> str:
+    """What an option costs, a year where it comes back every year."""
+    return gettext("%(amount)s a year", amount=euro(cents)) if option.cost_yearly else euro(cents)
+
+
+def share(part: int, whole: int) -> str:
+    """A share as a percentage, to one decimal."""
+    if whole == 0:
+        return "–"
+    text = format_decimal(part * 100 / whole, "0.#", locale="nl_BE" if language() == "nl" else "en_GB")
+    return f"{text}\N{NO-BREAK SPACE}%" if language() == "nl" else f"{text}%"
+
+
+def said(row: object, field: str) -> str:
+    """A text that staff wrote, in the language spoken now."""
+    return in_language(row, field, language())
+
+
+def markdown(text: str) -> Markup:
+    """Text that staff wrote, as html without scripts, pictures or markup of their own."""
+    html = nh3.clean(
+        _MARKDOWN.render(text), tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+    )  # fmt: skip
+    return Markup(html)  # noqa: S704 - nh3 has just cleaned it
+
+
+def effect(poll: Poll) -> str:
+    """What the outcome does, in a sentence."""
+    return {
+        Effect.BINDING: gettext("The outcome is binding: what is chosen will be carried out."),
+        Effect.ADVICE: gettext("The outcome is advice: the group decides with your advice in hand."),
+        Effect.CONSULTATION: gettext(
+            "This is a consultation: your answer is heard, and nothing is decided by it alone."
+        ),
+    }[poll.effect]
+
+
+def rule(poll: Poll) -> str:
+    """How votes are counted, in a sentence or two."""
+    counted = poll.rule
+    fraction = f"{counted.share.numerator}/{counted.share.denominator}"
+    of = {
+        ShareOf.VALID: gettext("of the valid votes"),
+        ShareOf.CAST: gettext("of all votes cast"),
+        ShareOf.ELECTORATE: gettext("of all who may vote"),
+    }[counted.share_of]
+    text = {
+        Majority.SIMPLE: gettext("Most votes wins."),
+        Majority.ABSOLUTE: gettext("More than half %(of)s is needed.", of=of),
+        Majority.QUALIFIED: gettext("At least %(fraction)s %(of)s is needed.", fraction=fraction, of=of),
+    }[counted.majority]
+    if counted.quorum is not None:
+        quorum = f"{counted.quorum.numerator}/{counted.quorum.denominator}"
+        text += " " + gettext("The vote counts when at least %(quorum)s of all who may vote take part.", quorum=quorum)
+    if poll.abstain_keys:
+        text += " " + gettext("Abstentions count towards taking part, and are no valid votes.")
+    return text
+
+
+def option_label(poll: Poll, key: str) -> str:
+    """What an option is called."""
+    return said(next(option for option in poll.options if option.key == key), "label")
+
+
+def marks(poll: Poll, keys: list[str] | tuple[str, ...]) -> str:
+    """What a ballot says."""
+    return " · ".join(option_label(poll, key) for key in keys)
+
+
+def outcome(poll: Poll, result: Outcome) -> str:
+    """The outcome in one sentence."""
+    if result.verdict is Verdict.CARRIED and result.winner is not None:
+        votes, valid = result.tally[result.winner], result.cast - result.abstentions
+        values = {"option": option_label(poll, result.winner), "votes": number(votes), "valid": number(valid)}
+        text = {
+            Effect.BINDING: gettext("“%(option)s” is chosen, with %(votes)s of %(valid)s valid votes.", **values),
+            Effect.ADVICE: gettext("The advice is “%(option)s”, with %(votes)s of %(valid)s valid votes.", **values),
+            Effect.CONSULTATION: gettext(
+                "“%(option)s” was named most, in %(votes)s of %(valid)s valid votes.", **values
+            ),
+        }[poll.effect]
+        if result.tied:
+            text += " " + gettext(
+                "The vote was tied, and the rule published beforehand gives it to what stays as it is."
+            )
+        return text
+    if result.verdict is Verdict.TIE:
+        tied = gettext(" and ").join(f"“{option_label(poll, key)}”" for key in result.tied)
+        return gettext("The vote is tied between %(options)s: nothing is chosen.", options=tied)
+    return {
+        Verdict.NO_BALLOTS: gettext("Nobody voted: nothing is chosen."),
+        Verdict.NO_QUORUM: gettext("Too few took part for the vote to count: nothing is chosen."),
+        Verdict.ALL_ABSTAINED: gettext("All who voted abstained: nothing is chosen."),
+        Verdict.NO_MAJORITY: gettext("No option has the majority that was asked: nothing is chosen."),
+    }[result.verdict]
+
+
+def turnout(poll: Poll, result: Outcome) -> str:
+    """How many took part, in a sentence."""
+    values = {"answered": number(result.answered_units), "units": number(result.units),
+              "share": share(result.answered_units, result.units)}  # fmt: skip
+    if poll.service_id is None and poll.audience == "group_seats":
+        return gettext("%(answered)s of %(units)s seats voted (%(share)s).", **values)
+    return gettext("%(answered)s of %(units)s organisations voted (%(share)s).", **values)
+
+
+def votes(count: int) -> str:
+    """A number of votes."""
+    return ngettext("%(num)s vote", "%(num)s votes", count)
+
+
+def wrap(text: str, columns: int = 72) -> str:
+    """Plain text in columns; a line with the address of a page stays whole, a list hangs under its dash."""
+    lines = []
+    for line in text.split("\n"):
+        indent = re.match(r" *(?:[-•] )?", line)
+        start = indent.group() if indent else ""
+        if "://" in line or len(line) <= columns:
+            lines.append(line.rstrip())
+        else:
+            lines.append(
+                textwrap.fill(
+                    line[len(start) :],
+                    columns,
+                    initial_indent=start,
+                    subsequent_indent=" " * len(start),
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
