@@ -1,0 +1,1 @@
+"""When things happen by themselves: one schedule, read by a runner."""

@@ -1,0 +1,40 @@
+"""Sending mail, answering who lost a link, and telling staff what bounced."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from coopmail.actions import contacts
+from coopmail.actions.records import raise_matter
+from coopmail.mail.delivery import deliver_due
+from coopmail.parts import parts
+from coopmail.queries import outbox
+
+
+def deliver(app: Flask) -> None:
+    """Send what is due; ends within a minute."""
+    deliver_due(app)
+
+
+def answer_link_requests(app: Flask) -> None:
+    """Mail their links to those who asked for them."""
+    office = parts(app)
+    with office.db.transaction() as (session, now):
+        contacts.answer_link_requests(session, now(), office.basis)
+
+
+def report_bounces(app: Flask) -> None:
+    """Put each mail that was refused for good before staff: a member may be losing its vote."""
+    office = parts(app)
+    with office.db.reading() as (session, _):
+        if not outbox.bounced_unraised(session):
+            return
+    with office.db.transaction() as (session, now):
+        for mail in outbox.bounced_unraised(session):
+            who = mail.contact.name if mail.contact else mail.address
+            raise_matter(
+                session,
+                now(),
+                f"mail:{mail.id}",
+                f"A mail ({mail.template}) to {who} was refused: {mail.reply}",
+            )

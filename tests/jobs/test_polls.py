@@ -1,0 +1,206 @@
+"""Closing and reminding by themselves: on time, late, and by two runners at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, time, timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from coopmail import create_app
+from coopmail.actions import polls as actions
+from coopmail.config import Settings
+from coopmail.domain.audit import AuditRow
+from coopmail.domain.calendar import in_brussels
+from coopmail.domain.outbox import Mail
+from coopmail.domain.polls import Outcome, Poll, PollState, Reminder
+from coopmail.jobs.runner import run_all
+from coopmail.parts import Parts, parts
+from coopmail.queries import outbox
+from tests.builders import Cooperative, build_poll
+from tests.conftest import CLOSING, FrozenClock, Received
+
+Deliver = Callable[[], list[Received]]
+
+
+def templates(mails: list[Received]) -> dict[str, int]:
+    """How many of each."""
+    return dict(Counter(mail.template for mail in mails))
+
+
+def test_a_poll_closes_at_its_time_and_each_invited_contact_hears_the_outcome(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    deliver()
+    clock.move_to(CLOSING - timedelta(seconds=1))
+    assert "ballot-outcome" not in templates(deliver())
+    clock.move_to(CLOSING)
+    assert templates(deliver()) == {"ballot-outcome": 5}
+    with office.db.reading() as (session, _):
+        closed = session.get_one(Poll, poll.id)
+        assert (closed.state, closed.closed_at) == (PollState.CLOSED, CLOSING)
+
+
+def test_two_runners_at_once_close_once_and_mail_nothing_twice(
+    app: Flask, settings: Settings, office: Parts, clock: FrozenClock, poll: Poll
+) -> None:
+    other = create_app(settings, system_clock=clock)
+    clock.move_to(CLOSING)
+    start = threading.Barrier(4)
+
+    def run(runner: Flask) -> None:
+        start.wait()
+        run_all(runner)
+        run_all(runner)
+
+    threads = [threading.Thread(target=run, args=(runner,)) for runner in (app, other, app, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run_all(app)
+    parts(other).db.close()
+    with office.db.reading() as (session, _):
+        assert session.scalar(sa.select(sa.func.count()).select_from(Outcome)) == 1
+        assert session.scalar(sa.select(sa.func.count()).where(AuditRow.act == "poll-closed")) == 1
+        assert outbox.counts(session, f"poll:{poll.id}:outcome") == {"sent": 5}
+        attempts = session.scalars(sa.select(Mail.attempts).where(Mail.template == "ballot-outcome")).all()
+        sent = session.execute(
+            sa.text(
+                "SELECT mail_id, count(*) FROM mail_events WHERE event = 'sent' GROUP BY mail_id HAVING count(*) > 1"
+            )
+        ).all()
+    assert list(attempts) == [1] * 5
+    assert sent == []
+    assert len(list(settings.mailbox.glob("*.eml"))) == 5
+
+
+def test_reminders_go_to_who_has_not_answered_on_their_days_once_holding_all_that_is_open(
+    client: FlaskClient, office: Parts, clock: FrozenClock, poll: Poll, cooperative: Cooperative, deliver: Deliver
+) -> None:
+    with office.db.transaction() as (session, now):
+        second = build_poll(session, cooperative, closes_at=CLOSING, slug="second", title_nl="Tweede vraag")
+        actions.open_poll(session, second.id, now, office.basis)
+    invitations = deliver()
+    with office.db.reading() as (session, _):
+        days = session.scalars(sa.select(Reminder.day).where(Reminder.poll_id == poll.id).order_by(Reminder.day)).all()
+    assert list(days) == [date(2026, 11, 27), date(2026, 12, 1), date(2026, 12, 3)]
+    for mail in invitations:  # Aartselaar answers both polls, Duffel one
+        if mail.to == "els.peeters@aartselaar.example" or (
+            mail.subject.startswith("Bibliotheek Duffel") and "/r/" in mail.link and mail is not None
+        ):
+            client.post(mail.link, data={"choice": "keep"})
+    deliver()
+    clock.move_to(in_brussels(days[0], time(8, 59)))
+    assert deliver() == []
+    clock.move_to(in_brussels(days[0], time(9)))
+    reminders = deliver()
+    assert {mail.to: mail.text.count("/r/ballot.") for mail in reminders} == {
+        "bibliotheek@boom.example": 2,
+        "lies.claes@duffel.example": 2,  # Lier, in both polls
+    }
+    assert templates(reminders) == {"reminder": 2}
+    assert deliver() == []
+
+
+def test_a_unit_that_answers_between_queueing_and_sending_is_not_reminded(
+    client: FlaskClient, office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    from coopmail.actions import reminders
+
+    boom = next(mail.link for mail in deliver() if mail.to == "bibliotheek@boom.example")
+    clock.move_to(in_brussels(date(2026, 11, 27), time(9)))
+    with office.db.transaction() as (session, now):
+        reminders.send_due(session, now(), office.charter)
+    client.post(boom, data={"choice": "keep", "answered_by": "Sofie"})
+    mails = deliver()
+    assert "bibliotheek@boom.example" not in [mail.to for mail in mails if mail.template == "reminder"]
+    with office.db.reading() as (session, _):
+        assert outbox.counts(session, "reminder:2026-11-27") == {"sent": 3, "suppressed": 1}
+
+
+def test_a_runner_that_was_down_for_two_days_catches_up(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    deliver()
+    clock.move_to(in_brussels(date(2026, 11, 30), time(9)))  # Friday's reminder, on Monday: three days late
+    assert deliver() == []
+    with office.db.reading() as (session, _):
+        texts = [matter.text for matter in outbox.matters(session)]
+    assert any("The reminder of 2026-11-27" in text for text in texts)
+    clock.move_to(in_brussels(date(2026, 12, 2), time(9)))  # Tuesday's, on Wednesday
+    assert templates(deliver()) == {"reminder": 4}
+    clock.move_to(CLOSING + timedelta(days=2))
+    assert templates(deliver()) == {"ballot-outcome": 5}
+
+
+def test_a_poll_closed_beyond_the_charters_grace_is_counted_and_its_outcome_waits_for_staff(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    deliver()
+    clock.move_to(CLOSING + timedelta(days=4))
+    assert deliver() == []
+    with office.db.reading() as (session, _):
+        assert session.get_one(Poll, poll.id).state is PollState.CLOSED
+        assert session.get_one(Outcome, poll.id).cast == 0
+        assert any(matter.key == f"announce:{poll.id}" for matter in outbox.matters(session))
+    with office.db.transaction() as (session, now):
+        actions.announce_outcome(session, poll.id, now)
+    assert templates(deliver()) == {"ballot-outcome": 5}
+
+
+def test_no_reminder_goes_out_after_an_answer_closing_or_withdrawal(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    deliver()
+    with office.db.transaction() as (session, now):
+        actions.withdraw_poll(session, poll.id, now, "Niet meer nodig.")
+    deliver()
+    clock.move_to(in_brussels(date(2026, 12, 1), time(10)))
+    assert deliver() == []
+
+
+def test_an_extension_moves_links_reminders_and_closing_and_tells_everyone(
+    client: FlaskClient, office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    link = next(mail.link for mail in deliver() if mail.to == "bibliotheek@boom.example")
+    later = CLOSING + timedelta(days=7)
+    clock.move_to(in_brussels(date(2026, 12, 1), time(10)))
+    assert templates(deliver()) == {"reminder": 4}
+    with office.db.transaction() as (session, now):
+        actions.extend_poll(session, poll.id, now, later, office.basis)
+    assert templates(deliver()) == {"poll-extended": 5}
+    with office.db.reading() as (session, _):
+        planned = session.execute(sa.select(Reminder.day, Reminder.state).order_by(Reminder.day)).all()
+    assert [(row.day.isoformat(), row.state.value) for row in planned] == [
+        ("2026-11-27", "missed"), ("2026-12-01", "queued"), ("2026-12-04", "planned"), ("2026-12-08", "planned"),
+        ("2026-12-10", "planned"),
+    ]  # fmt: skip
+    clock.move_to(CLOSING + timedelta(hours=1))
+    assert client.post(link, data={"choice": "keep", "answered_by": "Sofie"}).status_code == 303
+    clock.move_to(later)
+    assert client.post(link, data={"choice": "move", "answered_by": "Sofie"}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("day", "utc_hour"), [(date(2027, 3, 28), 15), (date(2027, 10, 31), 16), (date(2028, 2, 29), 16)]
+)
+def test_five_in_the_afternoon_is_five_in_brussels_on_both_sides_of_the_clock_changes(
+    office: Parts, cooperative: Cooperative, clock: FrozenClock, deliver: Deliver, day: date, utc_hour: int
+) -> None:
+    closing = in_brussels(day, time(17))
+    assert closing.hour == utc_hour
+    clock.move_to(closing - timedelta(days=20))
+    with office.db.transaction() as (session, now):
+        draft = build_poll(session, cooperative, closes_at=closing, reminder_days=[])
+        actions.open_poll(session, draft.id, now, office.basis)
+    deliver()
+    clock.move_to(closing - timedelta(seconds=1))
+    assert deliver() == []
+    clock.move_to(closing)
+    assert templates(deliver()) == {"ballot-outcome": 5}
