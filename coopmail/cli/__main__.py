@@ -1,0 +1,5 @@
+"""`python -m coopmail.cli` is `coopmail`."""
+
+from coopmail.cli import main
+
+main()

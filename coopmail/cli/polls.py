@@ -1,0 +1,185 @@
+"""`coopmail polls`: write, open, follow and close polls from the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from coopmail import wording
+from coopmail.actions import polls as actions
+from coopmail.cli.office import office
+from coopmail.cli.poll_file import PollEntry, build_poll, closing_time, read_poll_file
+from coopmail.domain.calendar import brussels_day
+from coopmail.domain.polls import Poll, PollState
+from coopmail.parts import Parts
+from coopmail.queries import outbox
+from coopmail.queries import polls as questions
+
+_MOMENT = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
+
+
+@click.group()
+def polls() -> None:
+    """Polls: draft → open → closed → decided, or withdrawn. Times are Brussels time."""
+
+
+@polls.command("list")
+def list_polls() -> None:
+    """Every poll, with its state and closing time."""
+    with office() as found, found.db.reading() as (session, _):
+        listed = questions.listing(session)
+        for poll in listed:
+            click.echo(f"{poll.state.value:<10} {poll.slug:<40} closes {wording.moment(poll.closes_at)}")
+        if not listed:
+            click.echo("There is no poll yet. Write one in a TOML file, then: coopmail polls draft FILE")
+
+
+@polls.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path) -> None:
+    """Read a poll file and say what it would make; nothing is written."""
+    entry = read_poll_file(file)
+    with office() as found:
+        with found.db.reading() as (session, now):
+            build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
+            notes = _warnings(found, entry, now())
+        click.echo(f"{entry.slug}: {len(entry.options)} options, closes {wording.moment(closing_time(entry.closes))}.")
+        for note in notes:
+            click.echo(f"Mind: {note}")
+
+
+@polls.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def draft(file: Path) -> None:
+    """Write a draft from a poll file; a draft of the same name is replaced."""
+    entry = read_poll_file(file)
+    with office() as found:
+        with found.db.transaction() as (session, now):
+            poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
+            actions.draft_poll(session, now, poll)
+        click.echo(f"Draft {entry.slug} is written. To open it: coopmail polls open {entry.slug}")
+
+
+@polls.command("open")
+@click.argument("slug")
+def open_(slug: str) -> None:
+    """Open a draft: freeze who may vote, and mail each contact a personal link."""
+    with office() as found:
+        with found.db.transaction() as (session, now):
+            poll = questions.by_slug(session, slug)
+            notes = actions.warnings(poll, now(), found.charter)
+            poll = actions.open_poll(session, poll.id, now, found.basis)
+            turnout = questions.turnout(session, poll.id)
+            mails = outbox.counts(session, f"poll:{poll.id}:invitation").get("queued", 0)
+        for note in notes:
+            click.echo(f"Mind: {note}")
+        click.echo(
+            f"{slug} is open until {wording.moment(poll.closes_at)}: "
+            f"{turnout.units} may vote, {mails} mails are queued."
+        )
+        if turnout.unreachable:
+            click.echo(f"Nobody can be reached for {turnout.unreachable} of them: see `coopmail matters list`.")
+
+
+@polls.command()
+@click.argument("slug")
+def show(slug: str) -> None:
+    """How a poll stands: turnout, mails, reminders, outcome."""
+    with office() as found, found.db.reading() as (session, _):
+        poll = questions.by_slug(session, slug)
+        turnout = questions.turnout(session, poll.id)
+        click.echo(f"{poll.title_nl}\n{poll.state.value}, closes {wording.moment(poll.closes_at)}")
+        click.echo(f"{turnout.answered} of {turnout.units} have answered; nobody is reached for {turnout.unreachable}.")
+        for name in ("invitation", "receipt", "extended", "withdrawn", "outcome"):
+            counts = outbox.counts(session, f"poll:{poll.id}:{name}")
+            if counts:
+                click.echo(
+                    f"{name} mails: " + ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+                )
+        for reminder in questions.reminders_of(session, poll.id):
+            click.echo(f"reminder on {wording.day(reminder.day)}: {reminder.state.value}")
+        outcome = questions.outcome_of(session, poll.id)
+        if outcome is not None:
+            click.echo(wording.outcome(poll, outcome))
+            for option in poll.options:
+                click.echo(f"  {outcome.tally[option.key]:>5}  {option.label_nl}")
+
+
+@polls.command()
+@click.argument("slug")
+@click.option("--until", required=True, type=_MOMENT, help="The new closing time, as in 2026-12-11T17:00.")
+def extend(slug: str, until: datetime) -> None:
+    """Give an open poll more time; all who were asked are told."""
+    with office() as found:
+        with found.db.transaction() as (session, now):
+            poll = actions.extend_poll(
+                session, questions.by_slug(session, slug).id, now, closing_time(until), found.basis
+            )
+        click.echo(f"{slug} is open until {wording.moment(poll.closes_at)}.")
+
+
+@polls.command()
+@click.argument("slug")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def close(slug: str, yes: bool) -> None:
+    """Close an open poll before its time, count it, and mail the outcome."""
+    with office() as found:
+        with found.db.reading() as (session, _):
+            poll = questions.by_slug(session, slug)
+            poll.check_transition(PollState.CLOSED)
+            turnout = questions.turnout(session, poll.id)
+        _ask(
+            yes,
+            f"{turnout.units - turnout.answered} of {turnout.units} have not answered and no longer can. Close {slug}?",
+        )
+        with found.db.transaction() as (session, now):
+            poll = questions.by_slug(session, slug)
+            outcome = actions.close_poll(session, poll.id, now, found.basis, early=True)
+        click.echo(wording.outcome(poll, outcome))
+
+
+@polls.command()
+@click.argument("slug")
+def announce(slug: str) -> None:
+    """Mail the outcome of a poll that was closed too late to be announced by itself."""
+    with office() as found, found.db.transaction() as (session, now):
+        actions.announce_outcome(session, questions.by_slug(session, slug).id, now)
+    click.echo("The outcome mails are queued.")
+
+
+@polls.command()
+@click.argument("slug")
+@click.option("--reason", required=True, help="Mailed to all who were asked.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def withdraw(slug: str, reason: str, yes: bool) -> None:
+    """Withdraw a draft or an open poll. This cannot be undone: its answers decide nothing."""
+    with office() as found:
+        with found.db.reading() as (session, _):
+            questions.by_slug(session, slug).check_transition(PollState.WITHDRAWN)
+        _ask(yes, f"Withdraw {slug}, and mail the reason to all who were asked?")
+        with found.db.transaction() as (session, now):
+            actions.withdraw_poll(session, questions.by_slug(session, slug).id, now, reason)
+    click.echo(f"{slug} is withdrawn.")
+
+
+@polls.command()
+@click.argument("slug")
+@click.option("--text", required=True, help="What was decided, in Dutch.")
+@click.option("--text-en", default="", help="The same in English.")
+@click.option("--grounds", required=True, help="On what the decision rests.")
+def decide(slug: str, text: str, text_en: str, grounds: str) -> None:
+    """Write the decision that rests on a closed poll."""
+    with office() as found, found.db.transaction() as (session, now):
+        decision = actions.decide_poll(session, questions.by_slug(session, slug).id, now, text, text_en, grounds)
+    click.echo(f"Decision {decision.number} is recorded.")
+
+
+def _warnings(found: Parts, entry: PollEntry, now: datetime) -> list[str]:
+    return actions.warnings(Poll(closes_at=closing_time(entry.closes)), now, found.charter)
+
+
+def _ask(yes: bool, question: str) -> None:
+    if not yes:
+        click.confirm(question, abort=True)

@@ -1,0 +1,95 @@
+"""Starting the application as one process, and bringing its tables up to date."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from coopmail import create_app
+from coopmail.config import ROOT, Settings
+from coopmail.db import DEMONSTRATION, Database
+from coopmail.domain.base import InstallationMark
+from coopmail.errors import DatabaseError, SettingError
+from coopmail.parts import parts
+
+MIGRATIONS = ROOT / "migrations"
+
+
+def upgrade_database(url: str) -> None:
+    """Run the migrations that this database lacks."""
+    database = Database(url)
+    try:
+        with database.engine.connect() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except (SQLAlchemyError, CommandError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise DatabaseError(f"The database cannot be brought up to date: {reason}") from error
+    finally:
+        database.close()
+
+
+def check_database(database: Database, *, simulation: bool) -> None:
+    """Refuse a database of another version, and simulated time on one that is not the demonstration's."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    try:
+        with database.reading() as (session, _):
+            found = session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+            marked = session.get(InstallationMark, DEMONSTRATION) if found == head else None
+    except SQLAlchemyError as error:
+        raise DatabaseError(
+            f"The database cannot be read: run `coopmail db upgrade` first. ({type(error).__name__})"
+        ) from error
+    if found != head:
+        raise DatabaseError(
+            f"The database is at version {found or '–'}, the application at {head}: run `coopmail db upgrade`."
+        )
+    if simulation and marked is None:
+        raise DatabaseError(
+            "COOPMAIL_SIMULATION wants a database of the demonstration: simulated time would close real polls."
+        )
+
+
+def run_server(settings: Settings, host: str, port: int) -> None:
+    """Serve until the process is asked to end; the runner's thread finishes the job that runs."""
+    import waitress
+
+    from coopmail.jobs.runner import ThreadRunner
+
+    app = create_app(settings)
+    check_database(parts(app).db, simulation=settings.simulation)
+    runner = ThreadRunner(app) if settings.run_jobs else None
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        server = waitress.create_server(
+            app,
+            host=host,
+            port=port,
+            threads=8,
+            ident="coopmail",
+            max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
+        )
+    except OSError as error:
+        raise SettingError(f"Nothing can be served on {host}, port {port}: {error.strerror or error}.") from error
+    if runner is not None:
+        runner.start()
+    try:
+        server.run()
+    finally:
+        if runner is not None:
+            runner.stop()
+        parts(app).db.close()
