@@ -1,0 +1,110 @@
+"""A real server, a real Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import waitress
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from coopmail import create_app
+from coopmail.actions import polls
+from coopmail.config import Settings
+from coopmail.domain.polls import Poll
+from coopmail.jobs.runner import run_all
+from coopmail.parts import Parts, parts
+from coopmail.web.public import limiter
+from tests.builders import Cooperative, build_cooperative, build_poll
+from tests.conftest import CLOSING, FrozenClock
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync")  # fmt: skip
+
+
+@dataclass
+class Live:
+    """A served application with an open poll, and a clock to move."""
+
+    app: Flask
+    url: str
+    clock: FrozenClock
+    poll: Poll
+    cooperative: Cooperative
+
+    @property
+    def office(self) -> Parts:
+        """Its parts."""
+        return parts(self.app)
+
+    def run_jobs(self) -> None:
+        """What the runner would do now."""
+        for _ in range(3):
+            run_all(self.app)
+
+
+@pytest.fixture
+def live(tmp_path: Path, migrated_sqlite: Path, clock: FrozenClock) -> Iterator[Live]:
+    """The embedded default on a port of its own, the invitations sent."""
+    shutil.copy(migrated_sqlite, tmp_path / "coopmail.sqlite")
+    waiting = Flask("waiting")
+    server = waitress.create_server(waiting, host="127.0.0.1", port=0, threads=4)
+    settings = Settings(
+        secret_keys={1: "a key that only the tests know, and long enough"},
+        database_url=f"sqlite:///{tmp_path}/coopmail.sqlite",
+        mailbox=tmp_path / "mailbox",
+        base_url=f"http://127.0.0.1:{server.effective_port}",
+    )
+    app = create_app(replace(settings), system_clock=clock)
+    server.application = app
+    limiter.reset()
+    with parts(app).db.transaction() as (session, now):
+        cast = build_cooperative(session, now())
+        poll = polls.open_poll(session, build_poll(session, cast, closes_at=CLOSING).id, now, parts(app).basis)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    found = Live(app, settings.base_url, clock, poll, cast)
+    found.run_jobs()
+    yield found
+    server.close()
+    thread.join(timeout=10)
+    parts(app).db.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the run; a machine without it fails."""
+    path = shutil.which("chromium")
+    assert path, "chromium is not on this machine: `make test` installs it, or `apt install chromium`"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a window: `scripts`, `dark`, `width`; a fault on a page fails the test."""
+    contexts = []
+
+    def open_(*, scripts: bool = True, dark: bool = False, width: int = 1280, bypass_csp: bool = False) -> Page:
+        context = chromium.new_context(
+            java_script_enabled=scripts,
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": 900},
+            bypass_csp=bypass_csp,
+            locale="nl-BE",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_
+    for context in contexts:
+        context.close()
