@@ -75,6 +75,11 @@ class Database:
         with Session(self._read_engine, expire_on_commit=False) as session:
             yield session, lambda: self._now(session)
 
+    @staticmethod
+    def look_again(session: Session) -> None:
+        """Let a reading session's next question see the present; what it loaded stays loaded."""
+        session.commit()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

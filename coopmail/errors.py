@@ -87,6 +87,10 @@ class PassingFailure(RelayError):
     """This message may be accepted later (4xx, time-out)."""
 
 
+class TimedOut(PassingFailure):
+    """The relay said nothing for too long in the middle of this message; its connection is closed."""
+
+
 class RelayDown(RelayError):
     """The relay itself is at fault (421, 454, connection, login): no message is blamed."""
 

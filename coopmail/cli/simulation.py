@@ -39,12 +39,14 @@ from coopmail.domain.organisations import Organisation
 from coopmail.domain.outbox import WAITING, Mail
 from coopmail.domain.polls import Outcome, Poll, Reminder, ReminderState, VotingUnit
 from coopmail.domain.services import Subscription, running_on
+from coopmail.jobs.schedule import SCHEDULE
 from coopmail.parts import parts
 from coopmail.queries import outbox, polls
 
 START = in_brussels(date(2026, 9, 7), clock_time(9))
 CLOSING = in_brussels(date(2026, 9, 25), clock_time(17))
 POLL = "krantenarchief-richting"
+LOOK = timedelta(seconds=max(job.every for job in SCHEDULE) + 1)
 PATIENCE = 60.0
 
 
@@ -234,7 +236,7 @@ class Round:
 
     def settle(self) -> None:
         """Wait until nothing is due; let time pass where a mail waits for another try."""
-        seen, until = -1, 0.0
+        seen, until, before = -1, 0.0, len(self.sink.messages)
         while len(self.sink.messages) > seen or time.monotonic() < until:
             if len(self.sink.messages) > seen:  # it moves: a slow machine is not at fault
                 seen, until = len(self.sink.messages), time.monotonic() + PATIENCE
@@ -246,6 +248,10 @@ class Round:
                 return
             if not due and waiting and min(waiting) > moment:
                 self.move_to(min(waiting) + timedelta(seconds=1))
+            elif len(self.sink.messages) == before:
+                # What was queued from here rings no doorbell there: the next look is due a few seconds later.
+                self.move_to(moment + LOOK)
+            before = len(self.sink.messages)
             self.sink.wait(0.1)
         self.tally.faults.append("the server did not come to rest")
 

@@ -19,6 +19,9 @@ def deliver(app: Flask) -> None:
 def answer_link_requests(app: Flask) -> None:
     """Mail their links to those who asked for them."""
     office = parts(app)
+    with office.db.reading() as (session, _):
+        if not outbox.link_is_requested(session):
+            return
     with office.db.transaction() as (session, now):
         contacts.answer_link_requests(session, now(), office.basis)
 

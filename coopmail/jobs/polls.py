@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from coopmail.actions import polls, reminders
+from coopmail.domain.calendar import brussels_day
 from coopmail.errors import TransitionRefused
 from coopmail.parts import parts
 from coopmail.queries import polls as questions
@@ -26,5 +27,8 @@ def close_due_polls(app: Flask) -> None:
 def send_due_reminders(app: Flask) -> None:
     """Queue the reminders of today."""
     office = parts(app)
+    with office.db.reading() as (session, now):
+        if not questions.reminder_is_due(session, brussels_day(now())):
+            return
     with office.db.transaction() as (session, now):
         reminders.send_due(session, now(), office.charter)

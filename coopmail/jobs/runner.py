@@ -11,6 +11,9 @@ from flask import Flask
 from coopmail.jobs.schedule import SCHEDULE, Job
 from coopmail.parts import parts
 
+GATHER = 0.2
+"""After a ring the runner waits for so many seconds: answers come in bursts, and one batch costs less than many."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,8 @@ class ThreadRunner:
                     last[job.name] = moment
                     run(self._app, job)
             rung = office.db.doorbell.wait(office.settings.tick_seconds)
+            if rung:
+                self._stop.wait(GATHER)
 
 
 def run_all(app: Flask) -> None:

@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from coopmail.errors import (
     RelayDown,
     RelayError,
     SenderRefused,
+    TimedOut,
 )
 from coopmail.mail import letters, relay
 from coopmail.mail.message import Mailbox, Message
@@ -63,6 +64,7 @@ class _Result:
     reply: str
     retry_at: datetime | None = None
     charged: bool = True
+    stops_batch: bool = False
 
 
 def deliver_due(app: Flask, seconds: float = 50.0, jitter: Callable[[], float] = random.random) -> int:
@@ -78,13 +80,10 @@ def deliver_due(app: Flask, seconds: float = 50.0, jitter: Callable[[], float] =
         if not claims:
             break
         with app.app_context():
-            try:
-                with relay.connect(app.extensions["mail"], office.settings) as connection:
-                    accepted += _send_batch(office, claims, connection, until, jitter)
-            except RelayDown as error:
-                _log.warning("relay-down", reply=str(error))
-                _give_back(office, claims, PAUSE_AFTER_RELAY_FAULT)
-                break
+            sent, down = _send_batch(app, office, claims, until, jitter)
+        accepted += sent
+        if down:
+            break
     return accepted
 
 
@@ -113,35 +112,37 @@ def _claim(office: Parts) -> list[_Claim]:
 
 
 def _send_batch(
-    office: Parts,
-    claims: list[_Claim],
-    connection: Connection,
-    until: float,
-    jitter: Callable[[], float],
-) -> int:
-    accepted = 0
-    renewed = time.monotonic()
-    with _Reader(office) as reader:
-        for position, claim in enumerate(claims):
-            remaining = claims[position:]
-            if time.monotonic() > until:
-                _give_back(office, remaining, timedelta(0))
-                break
-            if time.monotonic() - renewed > LEASE.total_seconds() / 4:
-                _renew(office, remaining)
-                renewed = time.monotonic()
-            result = _send_one(office, reader, claim, connection, jitter)
-            _record(office, claim, result)
-            accepted += result.state is MailState.SENT
-            if result.event == "sender-refused":
-                _give_back(office, remaining[1:], timedelta(hours=1))
-                break
-    return accepted
+    app: Flask, office: Parts, claims: list[_Claim], until: float, jitter: Callable[[], float]
+) -> tuple[int, bool]:
+    """Send a batch over one connection: how many were accepted, and whether the relay failed us."""
+    results: list[_Result] = []
+    try:
+        with relay.connect(app.extensions["mail"], office.settings) as connection, _Reader(office) as reader:
+            renewed = time.monotonic()
+            for position, claim in enumerate(claims):
+                if time.monotonic() > until:
+                    _give_back(office, claims[position:], timedelta(0))
+                    break
+                if time.monotonic() - renewed > LEASE.total_seconds() / 4:
+                    _renew(office, claims[position:])
+                    renewed = time.monotonic()
+                result = _send_one(office, reader, claim, connection, jitter)
+                _record(office, claim, result)
+                results.append(result)
+                if result.stops_batch:
+                    pause = timedelta(hours=1) if result.event == "sender-refused" else timedelta(0)
+                    _give_back(office, claims[position + 1 :], pause)
+                    break
+    except RelayDown as error:
+        _log.warning("relay-down", reply=str(error))
+        _give_back(office, claims[len(results) :], PAUSE_AFTER_RELAY_FAULT)
+        return sum(result.state is MailState.SENT for result in results), True
+    return sum(result.state is MailState.SENT for result in results), False
 
 
 class _Reader:
-    """A session to ask with, opened anew every half second: a campaign's poll is read once for many of its mails,
-    and whether a mail is still wanted is asked of a state that is no older than that."""
+    """A session to ask with. Each mail is asked about anew; what mails share (a poll, its wording) is read again only
+    every half second."""
 
     FRESH = 0.5
 
@@ -166,6 +167,7 @@ class _Reader:
             self._until = time.monotonic() + self.FRESH
             self.read.clear()
             self.shared.clear()
+        self._office.db.look_again(self._found[0])
         return self._found
 
 
@@ -191,20 +193,19 @@ def _send_one(
         return _Result(answer.state, answer.state.value, answer.reason)
     except Exception as error:  # a defect in one template must not hold up every other mail
         _log.exception("mail-not-rendered", mail=claim.id, template=mail.template)
-        return _Result(MailState.QUEUED, "not-rendered", type(error).__name__, moment + _wait(mail.attempts, jitter))
+        return _again_later(mail, moment, jitter, "not-rendered", type(error).__name__)
     try:
         return _Result(MailState.SENT, "sent", connection.hand_over(message))
     except HeaderError as error:  # the bytes are made as they are handed over
         return _Result(MailState.FAILED, "not-writable", str(error))
     except RelayDown:
         raise
+    except TimedOut as error:
+        return replace(_again_later(mail, moment, jitter, "timed-out", str(error)), stops_batch=True)
     except PassingFailure as error:
-        retry_at = moment + _wait(mail.attempts, jitter)
-        if retry_at >= (mail.expires_at or mail.created_at + GIVE_UP_AFTER):
-            return _Result(MailState.EXPIRED, "expired", f"no time is left for another try: {error}")
-        return _Result(MailState.QUEUED, "deferred", str(error), retry_at)
+        return _again_later(mail, moment, jitter, "deferred", str(error))
     except SenderRefused as error:
-        return _Result(MailState.QUEUED, "sender-refused", str(error), moment + timedelta(hours=1), charged=False)
+        return _Result(MailState.QUEUED, "sender-refused", str(error), moment + timedelta(hours=1), False, True)
     except RecipientRefused as error:
         return _Result(MailState.BOUNCED, "bounced", str(error))
     except (MessageRefused, RelayError) as error:
@@ -230,6 +231,13 @@ def _message(office: Parts, desk: letters.Desk, mail: Mail) -> Message:
         language=contact.language,
         headers={"X-Coopmail-Mail": mail.template},
     )
+
+
+def _again_later(mail: Mail, moment: datetime, jitter: Callable[[], float], event: str, reply: str) -> _Result:
+    retry_at = moment + _wait(mail.attempts, jitter)
+    if retry_at >= (mail.expires_at or mail.created_at + GIVE_UP_AFTER):
+        return _Result(MailState.EXPIRED, "expired", f"no time is left for another try: {reply}")
+    return _Result(MailState.QUEUED, event, reply, retry_at)
 
 
 def _wait(attempts: int, jitter: Callable[[], float]) -> timedelta:

@@ -131,14 +131,15 @@ def _question(poll: Poll, unit: VotingUnit) -> dict[str, Any]:
 
 def _invitation(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
     invitation, poll, letter = _of_poll(desk, mail)
-    _still_open(poll, desk.now)
+    _still_open(desk, poll)
     if polls.ballot_of(desk.session, invitation.unit_id or 0) is not None:
         raise Unwanted(MailState.SUPPRESSED, "its unit has answered; the colleague was told so")
     return letter
 
 
-def _still_open(poll: Poll, now: datetime) -> None:
-    if not poll.accepts_answers(now):
+def _still_open(desk: Desk, poll: Poll) -> None:
+    desk.session.refresh(poll, ["state", "closes_at"])  # the session may have read it for an earlier mail
+    if not poll.accepts_answers(desk.now):
         raise Unwanted(MailState.CANCELLED, f"the poll is {poll.state.value} or past its closing time")
 
 
@@ -191,7 +192,7 @@ def _result(poll: Poll, outcome: Outcome) -> dict[str, Any]:
 
 def _extended(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
     _, poll, letter = _of_poll(desk, mail)
-    _still_open(poll, desk.now)
+    _still_open(desk, poll)
     return letter
 
 

@@ -24,6 +24,7 @@ from coopmail.errors import (
     RelayDown,
     RelayError,
     SenderRefused,
+    TimedOut,
 )
 from coopmail.mail.message import Message
 
@@ -40,15 +41,14 @@ class RelayConnection(flask_mail.Connection):
 
     def configure_host(self) -> smtplib.SMTP:
         """Connect, secure and sign in; `RelayDown` where that fails."""
-        context = ssl.create_default_context()
         host: smtplib.SMTP | None = None
         try:
             if self.relay.tls == "tls":
-                host = smtplib.SMTP_SSL(self.relay.host, self.relay.port, timeout=TIMEOUT, context=context)
+                host = smtplib.SMTP_SSL(self.relay.host, self.relay.port, timeout=TIMEOUT, context=_verifying())
             else:
                 host = smtplib.SMTP(self.relay.host, self.relay.port, timeout=TIMEOUT)
             if self.relay.tls == "starttls":
-                host.starttls(context=context)
+                host.starttls(context=_verifying())
             if self.relay.username:
                 host.login(self.relay.username, self.relay.password)
             host.ehlo_or_helo_if_needed()  # `mail` does not say it by itself
@@ -89,7 +89,11 @@ class RelayConnection(flask_mail.Connection):
                 _refuse(code, text, MessageRefused)
         except OSError as error:  # smtplib's own are among them
             host.close()
-            raise RelayDown(0, f"{type(error).__name__}: {error}"[:300]) from error
+            reason = f"{type(error).__name__}: {error}"[:300]
+            if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+                # It may be this message: it is charged, so that one that always hangs holds up nobody for ever.
+                raise TimedOut(0, reason) from error
+            raise RelayDown(0, reason) from error
         except RelayError:
             with contextlib.suppress(OSError):  # a relay that has gone by now shows at the next message
                 host.rset()
@@ -129,6 +133,11 @@ def connect(mail: flask_mail.Mail, settings: Settings) -> RelayConnection | Mail
     if settings.relay is None:
         return MailboxConnection(mail, settings.mailbox)
     return RelayConnection(mail, settings.relay)
+
+
+def _verifying() -> ssl.SSLContext:
+    """Certificates and names are checked. Made only where it is used: it reads the machine's list of authorities."""
+    return ssl.create_default_context()
 
 
 def _words(text: bytes | str) -> str:

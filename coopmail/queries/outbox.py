@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from coopmail.domain.audit import Matter
+from coopmail.domain.links import LinkRequest
 from coopmail.domain.outbox import WAITING, Mail, MailState
 
 
@@ -41,6 +42,11 @@ def bounced_unraised(session: Session) -> list[Mail]:
             .limit(500)
         )
     )
+
+
+def link_is_requested(session: Session) -> bool:
+    """Whether somebody waits for a new link."""
+    return bool(session.scalar(sa.select(sa.exists().where(LinkRequest.id.is_not(None)))))
 
 
 def matters(session: Session) -> list[Matter]:

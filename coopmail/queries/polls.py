@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
@@ -18,6 +18,7 @@ from coopmail.domain.polls import (
     Poll,
     PollState,
     Reminder,
+    ReminderState,
     VotingUnit,
     read_marks,
 )
@@ -78,7 +79,10 @@ def due_for_closing(session: Session, now: datetime) -> list[int]:
 def ballot_of(session: Session, unit_id: int) -> Ballot | None:
     """The ballot of a unit, where there is one."""
     return session.scalars(
-        sa.select(Ballot).where(Ballot.unit_id == unit_id).options(selectinload(Ballot.contact))
+        sa.select(Ballot)
+        .where(Ballot.unit_id == unit_id)
+        .options(selectinload(Ballot.contact))
+        .execution_options(populate_existing=True)
     ).one_or_none()
 
 
@@ -156,6 +160,12 @@ def announced_outcome(session: Session, poll: Poll) -> Outcome | None:
 def decision_of(session: Session, poll_id: int) -> Decision | None:
     """The decision that rests on a poll."""
     return session.scalars(sa.select(Decision).where(Decision.poll_id == poll_id)).one_or_none()
+
+
+def reminder_is_due(session: Session, day: date) -> bool:
+    """Whether a reminder is planned for that day, or was for an earlier one."""
+    planned = sa.exists().where(Reminder.state == ReminderState.PLANNED, Reminder.day <= day)
+    return bool(session.scalar(sa.select(planned)))
 
 
 def reminders_of(session: Session, poll_id: int) -> list[Reminder]:
