@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -44,6 +45,7 @@ class Settings:
     reply_to: str = "klaar.leroy@cultuurconnect.example"
     simulation: bool = False
     run_jobs: bool = True
+    trusted_proxy: str = ""
     tick_seconds: float = 5.0
 
     @property
@@ -154,6 +156,10 @@ def _name(text: str) -> str:
     return text
 
 
+def _ip_address(text: str) -> str:
+    return str(ip_address(text))
+
+
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError
@@ -194,6 +200,11 @@ _READERS = {
     _PREFIX + "SENDER_NAME": ("sender_name", _name, "a name on one line"),
     _PREFIX + "REPLY_TO": ("reply_to", _address, "the e-mail address that a person reads"),
     _PREFIX + "SIMULATION": ("simulation", _flag, "0 or 1"),
+    _PREFIX + "TRUSTED_PROXY": (
+        "trusted_proxy",
+        _ip_address,
+        "the IP address of the reverse proxy in front, whose X-Forwarded headers are believed",
+    ),
     _PREFIX + "RUN_JOBS": ("run_jobs", _flag, "0 or 1"),
     _PREFIX + "TICK_SECONDS": ("tick_seconds", _seconds, "a number of seconds between 0.05 and 60"),
 }

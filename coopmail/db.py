@@ -104,8 +104,8 @@ class Database:
             options: dict[str, Any] = (
                 {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"} if read_only else {}
             )
-            return sa.create_engine(self.url, pool_pre_ping=True, execution_options=options)
-        engine = sa.create_engine(self.url)
+            return sa.create_engine(self.url, pool_pre_ping=True, hide_parameters=True, execution_options=options)
+        engine = sa.create_engine(self.url, hide_parameters=True)
         begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
         @sa.event.listens_for(engine, "connect")

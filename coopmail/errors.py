@@ -35,7 +35,9 @@ class TransitionRefused(ActionRefused):
     """A poll cannot go from its present state to the one that was asked."""
 
     def __init__(self, subject: str, state: str, wanted: str) -> None:
-        super().__init__(f"{subject} is {state}; it cannot become {wanted}.")
+        super().__init__(
+            f"{subject} is already {state}." if state == wanted else f"{subject} is {state}; it cannot become {wanted}."
+        )
         self.subject, self.state, self.wanted = subject, state, wanted
 
 
@@ -87,8 +89,11 @@ class PassingFailure(RelayError):
     """This message may be accepted later (4xx, time-out)."""
 
 
-class TimedOut(PassingFailure):
-    """The relay said nothing for too long in the middle of this message; its connection is closed."""
+class Interrupted(PassingFailure):
+    """The relay broke off, or said nothing for too long, in the middle of this message; the connection is closed.
+
+    It may be this message's fault: it is charged an attempt and waits, so that it does not hold up every other.
+    """
 
 
 class RelayDown(RelayError):

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from coopmail.domain.base import in_language
 from coopmail.domain.calendar import BRUSSELS
-from coopmail.domain.counting import Majority, ShareOf, Verdict
+from coopmail.domain.counting import Majority, ShareOf, TieRule, Verdict
 from coopmail.domain.polls import Effect, Option, Outcome, Poll
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -149,15 +149,20 @@ def rule(poll: Poll) -> str:
         ShareOf.ELECTORATE: gettext("of all who may vote"),
     }[counted.share_of]
     text = {
-        Majority.SIMPLE: gettext("Most votes wins."),
+        Majority.SIMPLE: gettext("The option with the most votes wins."),
         Majority.ABSOLUTE: gettext("More than half %(of)s is needed.", of=of),
         Majority.QUALIFIED: gettext("At least %(fraction)s %(of)s is needed.", fraction=fraction, of=of),
     }[counted.majority]
     if counted.quorum is not None:
         quorum = f"{counted.quorum.numerator}/{counted.quorum.denominator}"
         text += " " + gettext("The vote counts when at least %(quorum)s of all who may vote take part.", quorum=quorum)
+    text += " " + (
+        gettext("At equal votes it stays as it is: “%(option)s”.", option=option_label(poll, counted.status_quo))
+        if counted.tie is TieRule.STATUS_QUO and counted.status_quo
+        else gettext("At equal votes nothing is chosen.")
+    )
     if poll.abstain_keys:
-        text += " " + gettext("Abstentions count towards taking part, and are no valid votes.")
+        text += " " + gettext("Abstentions count towards taking part, but are not valid votes.")
     return text
 
 
@@ -206,6 +211,30 @@ def turnout(poll: Poll, result: Outcome) -> str:
     if poll.service_id is None and poll.audience == "group_seats":
         return gettext("%(answered)s of %(units)s seats voted (%(share)s).", **values)
     return gettext("%(answered)s of %(units)s organisations voted (%(share)s).", **values)
+
+
+def letter(place: int) -> str:
+    """By which an option is known in a bar and its table: a digit there would be read as a count."""
+    return chr(ord("A") + place % 26)
+
+
+def next_step(poll: Poll, result: Outcome) -> str:
+    """What happens after an outcome: what was announced, unless nothing was chosen."""
+    if result.verdict is Verdict.CARRIED:
+        return f"{effect(poll)}\n\n{said(poll, 'next_step')}"
+    return gettext(
+        "Nothing is chosen by this vote, so nothing changes because of it. %(group)s looks at how to go on,"
+        " and you will hear about it.", group=poll.group.name,
+    )  # fmt: skip
+
+
+def closing(poll: Poll) -> str:
+    """When a poll closed, and that it was earlier than announced where it was."""
+    at = poll.closed_at or poll.closes_at
+    if at < poll.closes_at:
+        announced = moment(poll.closes_at)
+        return gettext("Closed early, on %(at)s; announced was %(announced)s.", at=moment(at), announced=announced)
+    return gettext("Closed on %(moment)s.", moment=moment(poll.closes_at))
 
 
 def votes(count: int) -> str:

@@ -8,9 +8,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from waitress import wasyncore
 
 
 def binary(name: str) -> str:
@@ -50,3 +54,23 @@ def postgresql() -> Iterator[str]:
             check=False,
         )  # type: ignore[call-overload]
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def serving(server: Any) -> Iterator[None]:
+    """Run a waitress server in a thread, and end it between two looks at its sockets, not under it."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.is_set():
+            wasyncore.loop(timeout=0.05, map=server._map, count=1)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=20)
+        server.task_dispatcher.shutdown()
+        wasyncore.close_all(server._map)

@@ -224,7 +224,11 @@ def kind_chains(sources: Sources) -> list[str]:
 def _names_a_kind(compare: ast.Compare) -> bool:
     sides = [compare.left, *compare.comparators]
     named = any(isinstance(part, ast.Constant) and part.value in KINDS for side in sides for part in ast.walk(side))
-    return named and any(map(_is_kind, sides)) and any(isinstance(op, ast.Eq | ast.In) for op in compare.ops)
+    return (
+        named
+        and any(map(_is_kind, sides))
+        and any(isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for op in compare.ops)
+    )
 
 
 def _is_kind(node: ast.AST) -> bool:

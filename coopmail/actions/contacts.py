@@ -11,7 +11,7 @@ from coopmail.actions import electorate
 from coopmail.actions.basis import Basis
 from coopmail.actions.records import audit, queue_mail
 from coopmail.clock import Clock
-from coopmail.domain.base import random_key, wake_runners
+from coopmail.domain.base import insert_new, random_key, wake_runners
 from coopmail.domain.calendar import brussels_day
 from coopmail.domain.contacts import Contact, Mode, Nomination, Representation, address_key
 from coopmail.domain.links import Invitation, Link, LinkRequest
@@ -46,6 +46,9 @@ def name_other(
         raise ActionRefused("A seat is personal: nobody stands in.")
     organisation_id = invitation.unit.organisation_id
     session.scalars(sa.select(Contact).where(Contact.id == invitation.contact_id).with_for_update()).one()
+    session.refresh(invitation, ["revoked_at"])
+    if invitation.revoked_at is not None or not _stands_for(session, invitation.contact_id, organisation_id):
+        raise ActionRefused("Only who still votes for an organisation can name another.")
     moment = now()
     key = address_key(email)
     if key == invitation.contact.email_key:
@@ -64,9 +67,11 @@ def name_other(
     if len(today) >= NOMINATIONS_A_DAY:
         raise TooManyNominations(f"At most {NOMINATIONS_A_DAY} people can be named in a day.")
     if contact is None:
-        contact = Contact(name=name, email=email, email_key=key, language=invitation.contact.language)
-        session.add(contact)
-        session.flush()
+        values = {"name": name, "email": email, "email_key": key, "language": invitation.contact.language}
+        session.execute(insert_new(session, Contact).values(**values))  # another may name the same at this moment
+        contact = session.scalars(sa.select(Contact).where(Contact.email_key == key)).one()
+    elif contact.left_at is not None:
+        contact.left_at = contact.confirmed_at = None  # whoever left can come back, and confirms it
     nomination = Nomination(organisation_id=organisation_id, named_by_id=invitation.contact_id,
                             contact_id=contact.id, replaces=replaces, named_at=moment)  # fmt: skip
     session.add(nomination)
@@ -93,7 +98,12 @@ def answer_nomination(
         sa.select(Nomination).where(Nomination.id == invitation.nomination_id).with_for_update()
     ).one()
     if nomination.answered_at is not None:
+        if nomination.accepted is not accepts:
+            raise ActionRefused("This was answered otherwise before.")
         return nomination
+    session.scalars(sa.select(Contact).where(Contact.id == nomination.named_by_id).with_for_update()).one()
+    if accepts and not _stands_for(session, nomination.named_by_id, nomination.organisation_id):
+        raise ActionRefused("Whoever named this contact no longer votes for the organisation.")
     moment = now()
     nomination.answered_at, nomination.accepted = moment, accepts
     if accepts:
@@ -192,7 +202,14 @@ def _move_invitations(session: Session, now: datetime, nomination: Nomination) -
     """Give the new contact's earlier links back; where it replaces, take the other's, and whom else they named."""
     units = sa.select(VotingUnit.id).where(VotingUnit.organisation_id == nomination.organisation_id)
     of_units = sa.update(Invitation).where(Invitation.unit_id.in_(units))
-    session.execute(of_units.where(Invitation.contact_id == nomination.contact_id).values(revoked_at=None))
+    restored = session.execute(
+        of_units.where(Invitation.contact_id == nomination.contact_id, Invitation.revoked_at.is_not(None))
+        .values(revoked_at=None)
+        .returning(Invitation.id, Invitation.poll_id)
+    ).all()
+    for again, poll_id in restored:
+        queue_mail(session, now, "ballot-invitation", f"again:{again}:{nomination.id}",
+                   campaign=f"poll:{poll_id}:again", contact_id=nomination.contact_id, invitation_id=again)  # fmt: skip
     if nomination.replaces:
         others = sa.select(Nomination.id).where(
             Nomination.named_by_id == nomination.named_by_id,
@@ -223,6 +240,17 @@ def _tell_what_was_answered(session: Session, now: datetime, nomination: Nominat
                    invitation_id=invitation.id, context={"version": ballot.version})  # fmt: skip
 
 
+def _stands_for(session: Session, contact_id: int, organisation_id: int) -> bool:
+    """Whether a contact votes for an organisation, in whatever service."""
+    standing = sa.exists().where(
+        Representation.contact_id == contact_id,
+        Representation.organisation_id == organisation_id,
+        Representation.mode == Mode.VOTES,
+        Representation.ended_at.is_(None),
+    )
+    return bool(session.scalar(sa.select(standing)))
+
+
 def _open_polls_of(session: Session, organisation_id: int) -> list[Poll]:
     return list(
         session.scalars(
@@ -230,5 +258,6 @@ def _open_polls_of(session: Session, organisation_id: int) -> list[Poll]:
             .join(VotingUnit, VotingUnit.poll_id == Poll.id)
             .where(VotingUnit.organisation_id == organisation_id, Poll.state == PollState.OPEN)
             .order_by(Poll.id)
+            .with_for_update(read=True, of=Poll)  # closing waits, so that whoever is invited hears the outcome
         )
     )

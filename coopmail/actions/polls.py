@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from coopmail.actions import electorate, reminders
 from coopmail.actions.basis import Basis
-from coopmail.actions.records import RUNNER, STAFF, audit, queue_mail, queue_mail_each, raise_matter
+from coopmail.actions.records import (
+    RUNNER,
+    STAFF,
+    audit,
+    queue_mail,
+    queue_mail_each,
+    raise_matter,
+    settle_matter,
+)
 from coopmail.charter import Charter
 from coopmail.clock import Clock
 from coopmail.domain.calendar import brussels_day, working_day
@@ -20,6 +28,9 @@ from coopmail.domain.outbox import Mail, MailState
 from coopmail.domain.polls import Ballot, Decision, Outcome, Poll, PollState, VotingUnit, write_marks
 from coopmail.errors import ActionRefused, EmptyElectorate
 from coopmail.queries import invitations, polls
+
+SETTLE = timedelta(minutes=5)
+"""Colleagues hear of a changed answer after so long: whoever changes it ten times in a row mails them once."""
 
 
 def draft_poll(session: Session, now: Clock, poll: Poll) -> Poll:
@@ -73,7 +84,7 @@ def open_poll(session: Session, poll_id: int, now: Clock, basis: Basis) -> Poll:
         raise EmptyElectorate("Nobody may vote in this poll: its audience has no member or seat with a vote.")
     electorate.invite(session, poll, moment, basis)
     reminders.plan(session, poll, basis.charter)
-    for unit in polls.unreachable_units(session, poll.id)[:200]:
+    for unit in polls.unreachable_units(session, poll.id):
         raise_matter(session, moment, f"unit:{unit.id}", f"Nobody can be reached for {unit.name} in poll {poll.slug}.")
     audit(session, moment, "poll-opened", STAFF, f"poll:{poll.id}", charter_entry=rules.id)
     return poll
@@ -136,6 +147,7 @@ def _write_ballot(
             f"{poll.id}:{unit.id}:{other.contact_id}:{ballot.version}",
             campaign=f"poll:{poll.id}:receipt", contact_id=other.contact_id, invitation_id=other.id,
             context={"version": ballot.version},
+            after=timedelta(0) if mine_too or ballot.version == 1 else SETTLE,
         )  # fmt: skip
     return ballot
 
@@ -154,8 +166,7 @@ def close_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, earl
     late = moment - poll.closes_at
     poll.go(PollState.CLOSED)
     poll.closed_at = moment
-    if early:
-        poll.closes_at = min(poll.closes_at, moment)
+    reminders.cancel(session, poll.id)
     outcome = _count(session, poll, moment)
     audit(session, moment, "poll-closed", STAFF if early else RUNNER, f"poll:{poll.id}",
           early=early, tally=outcome.tally, verdict=outcome.verdict.value)  # fmt: skip
@@ -175,7 +186,10 @@ def announce_outcome(session: Session, poll_id: int, now: Clock) -> Poll:
     poll = _locked(session, poll_id)
     if poll.state not in (PollState.CLOSED, PollState.DECIDED):
         raise ActionRefused(f"Poll {poll.slug} has no outcome yet.")
-    _announce(session, poll, now())
+    moment = now()
+    _announce(session, poll, moment)
+    settle_matter(session, moment, f"announce:{poll.id}")
+    audit(session, moment, "outcome-announced", STAFF, f"poll:{poll.id}")
     return poll
 
 
@@ -211,6 +225,7 @@ def withdraw_poll(session: Session, poll_id: int, now: Clock, reason: str) -> Po
     was_open = poll.state is PollState.OPEN
     poll.go(PollState.WITHDRAWN)
     poll.withdrawn_at, poll.withdrawal_reason = moment, reason.strip()
+    reminders.cancel(session, poll.id)
     if was_open:
         queue_mail_each(session, moment, "poll-withdrawn", "1", campaign=f"poll:{poll.id}:withdrawn",
                         poll_id=poll.id, where=sa.true())  # fmt: skip
@@ -223,10 +238,14 @@ def decide_poll(session: Session, poll_id: int, now: Clock, text_nl: str, text_e
     if not text_nl.strip() or not grounds.strip():
         raise ActionRefused("A decision wants its text in Dutch and its grounds.")
     poll = _locked(session, poll_id)
+    poll.check_transition(PollState.DECIDED)
+    if poll.announced_at is None:
+        raise ActionRefused(f"The outcome still waits for you: run `coopmail polls announce {poll.slug}` first.")
     poll.go(PollState.DECIDED)
     moment = now()
     day = brussels_day(moment)
-    numbers = session.scalars(sa.select(Decision.number).where(Decision.number.startswith(f"{day.year}-")))
+    of_the_year = sa.select(Decision.number).where(Decision.number.startswith(f"{day.year}-"))
+    numbers = session.scalars(of_the_year.with_for_update())  # two at once get two numbers
     following = max((int(number.partition("-")[2]) for number in numbers), default=0) + 1
     decision = Decision(
         number=f"{day.year}-{following:03}", group_id=poll.group_id, poll_id=poll.id, decided_on=day,

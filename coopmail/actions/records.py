@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +27,13 @@ def raise_matter(session: Session, now: datetime, key: str, text: str) -> None:
     session.execute(insert_new(session, Matter).values(key=key, text=text, raised_at=now))
 
 
+def settle_matter(session: Session, now: datetime, key: str) -> None:
+    """Tick a matter off, where there is one of that key that still waits."""
+    waiting = sa.update(Matter).where(Matter.key == key, Matter.settled_at.is_(None))
+    if session.execute(waiting.values(settled_at=now).returning(Matter.id)).one_or_none() is not None:
+        audit(session, now, "matter-settled", STAFF, key)
+
+
 def queue_mail(
     session: Session,
     now: datetime,
@@ -39,8 +46,9 @@ def queue_mail(
     context: dict[str, Any] | None = None,
     priority: Priority = Priority.GOVERNANCE,
     expires_at: datetime | None = None,
+    after: timedelta = timedelta(0),
 ) -> None:
-    """Queue one mail; a second one of the same key is passed over."""
+    """Queue one mail, to go out `after` so long; a second one of the same key is passed over."""
     session.flush()
     wake_runners(session)
     session.execute(
@@ -50,7 +58,7 @@ def queue_mail(
             contact_id=contact_id,
             invitation_id=invitation_id,
             context=context or {},
-            **_fresh(now, template, campaign, priority, expires_at),
+            **_fresh(now, template, campaign, priority, expires_at) | {"not_before": now + after},
         )
     )
 
@@ -70,9 +78,7 @@ def queue_mail_each(
     """Queue one mail for each standing invitation of a poll that meets the condition, in one statement."""
     session.flush()
     wake_runners(session)
-    fixed = _fresh(now, template, campaign, Priority.GOVERNANCE, expires_at) | {"context": context or {}}
-    table = Mail.__table__
-    columns = {name: sa.literal(value, table.c[name].type) for name, value in fixed.items()}
+    columns = _columns(_fresh(now, template, campaign, Priority.GOVERNANCE, expires_at) | {"context": context or {}})
     text = sa.String
     dedupe = (
         sa.literal(f"{template}:{poll_id}:")
@@ -84,6 +90,34 @@ def queue_mail_each(
     ).where(Invitation.poll_id == poll_id, Invitation.revoked_at.is_(None), where)  # fmt: skip
     names = ["key", "dedupe_key", "contact_id", "invitation_id", *columns]
     session.execute(insert_new(session, Mail).from_select(names, rows))
+
+
+def queue_mail_to(
+    session: Session,
+    now: datetime,
+    template: str,
+    round_: str,
+    *,
+    campaign: str,
+    contacts: sa.Subquery,
+    expires_at: datetime | None = None,
+) -> None:
+    """Queue one mail for each `contact_id` of a question, in one statement."""
+    session.flush()
+    wake_runners(session)
+    columns = _columns(_fresh(now, template, campaign, Priority.GOVERNANCE, expires_at) | {"context": {}})
+    contact_id = contacts.c.contact_id
+    dedupe = sa.literal(f"{template}:") + sa.cast(contact_id, sa.String) + sa.literal(f":{round_}")
+    # The condition keeps SQLite from reading ON CONFLICT as a join's ON.
+    rows = sa.select(random_key(), dedupe, contact_id, *columns.values()).where(sa.true())
+    names = ["key", "dedupe_key", "contact_id", *columns]
+    session.execute(insert_new(session, Mail).from_select(names, rows))
+
+
+def _columns(values: dict[str, Any]) -> dict[str, sa.ColumnElement[Any]]:
+    """Values that every row of an INSERT … SELECT has alike."""
+    table = Mail.__table__
+    return {name: sa.literal(value, table.c[name].type) for name, value in values.items()}
 
 
 def _fresh(

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from coopmail.actions.records import queue_mail, raise_matter
+from coopmail.actions.records import queue_mail_to, raise_matter
 from coopmail.charter import Charter
 from coopmail.domain.base import insert_new
 from coopmail.domain.calendar import brussels_day, in_brussels, reminder_days, working_day
@@ -41,7 +41,7 @@ def send_due(session: Session, now: datetime, charter: Charter) -> None:
         .join(Poll, Poll.id == Reminder.poll_id)
         .where(Reminder.state == ReminderState.PLANNED, Reminder.day <= today)
         .order_by(Reminder.day)
-        .with_for_update()
+        .with_for_update(of=Reminder)
     ).all()
     latest = {reminder.poll_id: reminder for reminder, _ in planned}
     waiting: list[int] = []
@@ -52,7 +52,7 @@ def send_due(session: Session, now: datetime, charter: Charter) -> None:
             waiting.append(poll.id)
             continue
         reminder.state = ReminderState.MISSED
-        if latest[reminder.poll_id] is reminder:
+        if latest[reminder.poll_id] is reminder and poll.state is PollState.OPEN:
             text = f"The reminder of {reminder.day} for poll {poll.slug} was not sent: no runner was there in time."
             raise_matter(session, now, f"reminder:{poll.id}:{reminder.day}", text)
     if waiting:
@@ -62,7 +62,7 @@ def send_due(session: Session, now: datetime, charter: Charter) -> None:
 def _queue(session: Session, now: datetime, poll_ids: list[int]) -> None:
     """One mail to each contact with something open in these polls; what it holds is asked when it is sent."""
     answered = sa.exists().where(Ballot.unit_id == Invitation.unit_id)
-    contacts = session.scalars(
+    contacts = (
         sa.select(Invitation.contact_id)
         .join(Poll, Poll.id == Invitation.poll_id)
         .join(Contact, Contact.id == Invitation.contact_id)
@@ -74,10 +74,14 @@ def _queue(session: Session, now: datetime, poll_ids: list[int]) -> None:
             ~answered,
         )
         .distinct()
-        .order_by(Invitation.contact_id)
+        .subquery()
     )
     today = brussels_day(now)
     end_of_day = in_brussels(today + timedelta(days=1), time(0))
-    for contact_id in contacts:
-        queue_mail(session, now, "reminder", f"{contact_id}:{today}", campaign=f"reminder:{today}",
-                   contact_id=contact_id, expires_at=end_of_day)  # fmt: skip
+    queue_mail_to(session, now, "reminder", str(today), campaign=f"reminder:{today}", contacts=contacts,
+                  expires_at=end_of_day)  # fmt: skip
+
+
+def cancel(session: Session, poll_id: int) -> None:
+    """Forget the days that have not come: the poll is over."""
+    session.execute(sa.delete(Reminder).where(Reminder.poll_id == poll_id, Reminder.state == ReminderState.PLANNED))

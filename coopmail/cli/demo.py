@@ -15,13 +15,12 @@ from coopmail import create_app
 from coopmail.actions import polls
 from coopmail.cli.demonstration import load
 from coopmail.cli.poll_file import build_poll, read_poll_file
-from coopmail.cli.server import run_server, upgrade_database
+from coopmail.cli.server import check_port, run_server, upgrade_database
 from coopmail.config import ROOT, Settings
 from coopmail.db import DEMONSTRATION, Database
 from coopmail.domain.base import InstallationMark
 from coopmail.domain.calendar import BRUSSELS, brussels_day, working_day_on_or_before
 from coopmail.domain.polls import PollState, Visibility
-from coopmail.errors import SettingError
 from coopmail.mail.delivery import deliver_due
 from coopmail.parts import parts
 from coopmail.queries import outbox
@@ -36,7 +35,8 @@ def run_demo(seed: int, port: int, *, reset: bool) -> None:
     folder = ROOT / "var"
     database, mailbox = folder / "coopmail.sqlite", folder / "mailbox"
     if any(name.startswith("COOPMAIL_") for name in os.environ):
-        raise SettingError("`coopmail demo` takes no COOPMAIL_ settings: unset them, or use `coopmail serve`.")
+        click.echo("The demonstration has settings of its own: the COOPMAIL_ ones that are set here are not used.")
+    check_port("127.0.0.1", port)  # before anything is thrown away or promised
     if reset:
         for file in folder.glob("coopmail.sqlite*"):
             file.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from coopmail.actions.records import settle_matter as settle
 from coopmail.cli.office import office
 from coopmail.domain.audit import Matter
 from coopmail.errors import UnknownSubject
@@ -34,5 +35,5 @@ def settle_matter(matter_id: int) -> None:
         matter = session.get(Matter, matter_id)
         if matter is None:
             raise UnknownSubject(f"There is no matter {matter_id}: see `coopmail matters list`.")
-        matter.settled_at = matter.settled_at or now()
+        settle(session, now(), matter.key)
     click.echo("Ticked off.")

@@ -104,7 +104,7 @@ def read_poll_file(path: Path) -> PollEntry:
         msgspec.ValidationError,
         ValueError,
     ) as error:
-        raise PollFileError(f"{path.name}: {error}") from error
+        raise PollFileError(f"{path.name}: {error}. See docs/poll-file.md.") from error
     return entry
 
 
@@ -202,4 +202,6 @@ def _attachment(entry: AttachmentEntry, folder: Path) -> Attachment:
     content = path.read_bytes()
     if len(content) > MAX_ATTACHMENT:
         raise PollFileError(f"attachments: {entry.file!r} is larger than {MAX_ATTACHMENT // 1024 // 1024} MB")
-    return Attachment(name=entry.name, media_type=media_type, size=len(content), content=content)
+    # Kept on a disk, a document without its ending opens in nothing.
+    name = entry.name if Path(entry.name).suffix == path.suffix else entry.name + path.suffix
+    return Attachment(name=name, media_type=media_type, size=len(content), content=content)

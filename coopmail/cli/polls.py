@@ -13,6 +13,7 @@ from coopmail.cli.office import office
 from coopmail.cli.poll_file import PollEntry, build_poll, closing_time, read_poll_file
 from coopmail.domain.calendar import brussels_day
 from coopmail.domain.polls import Poll, PollState
+from coopmail.errors import PollFileError
 from coopmail.parts import Parts
 from coopmail.queries import outbox
 from coopmail.queries import polls as questions
@@ -31,7 +32,7 @@ def list_polls() -> None:
     with office() as found, found.db.reading() as (session, _):
         listed = questions.listing(session)
         for poll in listed:
-            click.echo(f"{poll.state.value:<10} {poll.slug:<40} closes {wording.moment(poll.closes_at)}")
+            click.echo(f"{poll.slug:<40} {_standing(poll)}")
         if not listed:
             click.echo("There is no poll yet. Write one in a TOML file, then: coopmail polls draft FILE")
 
@@ -44,6 +45,7 @@ def check(file: Path) -> None:
     with office() as found:
         with found.db.reading() as (session, now):
             build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
+            _refuse_past(file, entry, now())
             notes = _warnings(found, entry, now())
         click.echo(f"{entry.slug}: {len(entry.options)} options, closes {wording.moment(closing_time(entry.closes))}.")
         for note in notes:
@@ -58,15 +60,20 @@ def draft(file: Path) -> None:
     with office() as found:
         with found.db.transaction() as (session, now):
             poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
+            _refuse_past(file, entry, now())
             actions.draft_poll(session, now, poll)
         click.echo(f"Draft {entry.slug} is written. To open it: coopmail polls open {entry.slug}")
 
 
 @polls.command("open")
 @click.argument("slug")
-def open_(slug: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def open_(slug: str, yes: bool) -> None:
     """Open a draft: freeze who may vote, and mail each contact a personal link."""
     with office() as found:
+        with found.db.reading() as (session, _):
+            questions.by_slug(session, slug).check_transition(PollState.OPEN)
+        _ask(yes, f"Open {slug}, and mail everyone who may vote? Mails cannot be taken back.")
         with found.db.transaction() as (session, now):
             poll = questions.by_slug(session, slug)
             notes = actions.warnings(poll, now(), found.charter)
@@ -90,8 +97,9 @@ def show(slug: str) -> None:
     with office() as found, found.db.reading() as (session, _):
         poll = questions.by_slug(session, slug)
         turnout = questions.turnout(session, poll.id)
-        click.echo(f"{poll.title_nl}\n{poll.state.value}, closes {wording.moment(poll.closes_at)}")
-        click.echo(f"{turnout.answered} of {turnout.units} have answered; nobody is reached for {turnout.unreachable}.")
+        click.echo(f"{poll.title_nl}\n{_standing(poll)}")
+        reached = f"nobody can be reached for {turnout.unreachable}" if turnout.unreachable else "all can be reached"
+        click.echo(f"{turnout.answered} of {turnout.units} have answered; {reached}.")
         for name in ("invitation", "receipt", "extended", "withdrawn", "outcome"):
             counts = outbox.counts(session, f"poll:{poll.id}:{name}")
             if counts:
@@ -173,11 +181,32 @@ def decide(slug: str, text: str, text_en: str, grounds: str) -> None:
     """Write the decision that rests on a closed poll."""
     with office() as found, found.db.transaction() as (session, now):
         decision = actions.decide_poll(session, questions.by_slug(session, slug).id, now, text, text_en, grounds)
-    click.echo(f"Decision {decision.number} is recorded.")
+    click.echo(f"Decision {decision.number} is recorded and stands on the poll's page; nobody is mailed.")
+
+
+def _standing(poll: Poll) -> str:
+    """The state, and the time that belongs to it."""
+    if poll.state is PollState.WITHDRAWN and poll.withdrawn_at is not None:
+        return f"withdrawn on {wording.moment(poll.withdrawn_at)}"
+    if poll.closed_at is not None:
+        state = "" if poll.state is PollState.CLOSED else f"{poll.state.value}, "
+        return f"{state}closed on {wording.moment(poll.closed_at)}"
+    return f"{poll.state.value}, closes {wording.moment(poll.closes_at)}"
+
+
+def _refuse_past(file: Path, entry: PollEntry, now: datetime) -> None:
+    if closing_time(entry.closes) <= now:
+        raise PollFileError(f"{file.name}: closes: this time has passed; choose a later one.")
 
 
 def _warnings(found: Parts, entry: PollEntry, now: datetime) -> list[str]:
-    return actions.warnings(Poll(closes_at=closing_time(entry.closes)), now, found.charter)
+    notes = actions.warnings(Poll(closes_at=closing_time(entry.closes)), now, found.charter)
+    texts = ("title", "summary", "next_step", "more")
+    lacking = [name for name in texts if getattr(entry, f"{name}_nl") and not getattr(entry, f"{name}_en")]
+    lacking += [f"options.{option.key}.label" for option in entry.options if not option.label_en]
+    if lacking:
+        notes.append(f"no English text for {', '.join(lacking)}: whoever reads English gets the Dutch.")
+    return notes
 
 
 def _ask(yes: bool, question: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from types import FrameType
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from coopmail import create_app
+from coopmail import MAX_BODY, create_app
 from coopmail.config import ROOT, Settings
 from coopmail.db import DEMONSTRATION, Database
 from coopmail.domain.base import InstallationMark
@@ -61,10 +63,40 @@ def check_database(database: Database, *, simulation: bool) -> None:
         )
 
 
-def run_server(settings: Settings, host: str, port: int) -> None:
-    """Serve until the process is asked to end; the runner's thread finishes the job that runs."""
+def http_server(app: Any, settings: Settings, host: str, port: int) -> Any:
+    """A server that listens; `run` serves. Port 0 takes a free one.
+
+    What a proxy says of whom it speaks for is believed of the one that is trusted. Where none is, its headers stay to
+    be seen: the local mailbox refuses whoever came through one.
+    """
     import waitress
 
+    trusted = settings.trusted_proxy or None
+    return waitress.create_server(
+        app,
+        host=host,
+        port=port,
+        threads=8,
+        ident="coopmail",
+        max_request_body_size=MAX_BODY,
+        trusted_proxy=trusted,
+        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"} if trusted else set(),
+        clear_untrusted_proxy_headers=trusted is not None,
+    )
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `SettingError` where something is served on that port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingError(f"Nothing can be served on {host}, port {port}: {error.strerror or error}.") from error
+
+
+def run_server(settings: Settings, host: str, port: int) -> None:
+    """Serve until the process is asked to end; the runner's thread finishes the job that runs."""
     from coopmail.jobs.runner import ThreadRunner
 
     app = create_app(settings)
@@ -76,14 +108,7 @@ def run_server(settings: Settings, host: str, port: int) -> None:
 
     signal.signal(signal.SIGTERM, end)
     try:
-        server = waitress.create_server(
-            app,
-            host=host,
-            port=port,
-            threads=8,
-            ident="coopmail",
-            max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
-        )
+        server = http_server(app, settings, host, port)
     except OSError as error:
         raise SettingError(f"Nothing can be served on {host}, port {port}: {error.strerror or error}.") from error
     if runner is not None:

@@ -213,7 +213,8 @@ class Round:
         expect("ballots", outcome.cast, len(mine))
         expect("sum of the outcome", sum(outcome.tally.values()), outcome.cast)
         expect("electorate", outcome.units, len(units))
-        expect("invitation mails", sum(mails.values()), invited)
+        undelivered = sum(number for state, number in mails.items() if state != "sent")
+        expect("invitations sent and undelivered", len(sent) + undelivered, invited)
         expect("invitations delivered", len(sent), mails.get("sent", 0))
         expect("outcome mails", len(told), outcomes.get("sent", 0))
         expect("outcome mails queued", sum(outcomes.values()), invited)
@@ -227,7 +228,7 @@ class Round:
             self.tally.faults.append("no late answer was tried")
         return {
             "members": members, "contacts": contacts, "units": outcome.units, "invited": invited,
-            "invitations_sent": len(sent), "undelivered": (invited or 0) - len(sent),
+            "invitations_sent": len(sent), "undelivered": undelivered,
             "answered_units": outcome.answered_units, "ballots": outcome.cast,
             "reminders_sent": self.tally.reminders_sent,
             "reminders_to_answered_units": self.tally.reminders_to_answered,

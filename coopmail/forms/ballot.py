@@ -104,6 +104,7 @@ def answer(session: Session, now: Clock, _basis: Basis, page: Page, form: Form) 
 BALLOT = Kind(
     name="ballot",
     page="respond/ballot.html",
+    paper="respond/draft.html",
     mails=("ballot-invitation", "ballot-receipt", "ballot-by-colleague", "ballot-outcome", "poll-extended",
            "poll-withdrawn", "reminder"),
     read=read,

@@ -127,7 +127,12 @@ def repeats(page: Page, form: Form) -> bool:
     """Whether the same was answered before."""
     assert isinstance(form, ContactDetailsForm)
     nomination: Nomination = page.facts["nomination"]
-    return nomination.accepted is not None and nomination.accepted == (form.answer.data == "accept")
+    contact = page.invitation.contact
+    same = (contact.name, contact.language, contact.telephone) == (
+        form.name.data, form.language.data, form.telephone.data or "",
+    )  # fmt: skip
+    accepts = form.answer.data == "accept"
+    return nomination.accepted is not None and nomination.accepted == accepts and (same or not accepts)
 
 
 def answer(session: Session, now: Clock, basis: Basis, page: Page, form: Form) -> None:

@@ -39,7 +39,7 @@ class Kind:
     `read` finds the page's facts and writes nothing; `form` makes the form, empty or filled; `answer` calls the action
     inside the caller's transaction; `repeats` says whether a form only repeats what is recorded, so that a second
     click is answered as the first, also when no answer is taken any more. `page` is a template, `mails` are folders in
-    `emails/`.
+    `emails/`, `paper` is a template to print, where the kind has one.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Kind:
     form: Callable[[Page, Data | None], Form]
     answer: Callable[[Session, Clock, Basis, Page, Form], None]
     repeats: Callable[[Page, Form], bool]
+    paper: str | None = None
 
 
 def lazy(text: str) -> str:
@@ -65,6 +66,6 @@ def one_line(_form: Form, found: Field) -> None:
     """Refuse controls, marks that turn the direction of writing (a name can look like another by them), and links."""
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for char in found.data or ""):
         raise ValidationError(lazy("Remove the invisible characters: type the text again instead of pasting it."))
-    if re.search(r"://|www\.|@", found.data or "", re.IGNORECASE):
+    if re.search(r"[/@]|www\.|\w\.\w{2,}", found.data or "", re.IGNORECASE):
         # A name stands in other people's mails, where a mail program would make a link of it.
         raise ValidationError(lazy("Type a name here, without an address of a page or of mail."))

@@ -39,5 +39,5 @@ def report_bounces(app: Flask) -> None:
                 session,
                 now(),
                 f"mail:{mail.id}",
-                f"A mail ({mail.template}) to {who} was refused: {mail.reply}",
+                f"A mail ({mail.template}) to {who} did not arrive: {mail.reply}",
             )

@@ -40,15 +40,22 @@ class ThreadRunner:
         last: dict[str, datetime] = {}
         rung = True
         while not self._stop.is_set():
-            with office.db.reading() as (_, now):
-                moment = now()
-            for job in SCHEDULE:
-                if rung or job.name not in last or moment - last[job.name] >= timedelta(seconds=job.every):
-                    last[job.name] = moment
-                    run(self._app, job)
+            try:
+                self._look(last, rung)
+            except Exception:  # the runner must outlive a database that is away for a moment
+                _log.exception("runner-could-not-look")
+                self._stop.wait(office.settings.tick_seconds)
             rung = office.db.doorbell.wait(office.settings.tick_seconds)
             if rung:
                 self._stop.wait(GATHER)
+
+    def _look(self, last: dict[str, datetime], rung: bool) -> None:
+        with parts(self._app).db.reading() as (_, now):
+            moment = now()
+        for job in SCHEDULE:
+            if rung or job.name not in last or moment - last[job.name] >= timedelta(seconds=job.every):
+                last[job.name] = moment
+                run(self._app, job)
 
 
 def run_all(app: Flask) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -26,13 +27,13 @@ from coopmail.domain.links import Invitation
 from coopmail.domain.outbox import WAITING, Mail, MailEvent, MailState
 from coopmail.errors import (
     HeaderError,
+    Interrupted,
     MessageRefused,
     PassingFailure,
     RecipientRefused,
     RelayDown,
     RelayError,
     SenderRefused,
-    TimedOut,
 )
 from coopmail.mail import letters, relay
 from coopmail.mail.message import Mailbox, Message
@@ -41,6 +42,7 @@ from coopmail.parts import Parts, parts
 
 BATCH = 100
 LEASE = timedelta(seconds=60)
+RENEW_SECONDS = 10.0
 RETRY_MINUTES = (1, 5, 15, 60, 180)
 """After a passing failure: so many minutes, then every 3 hours, ± 20 %, until the mail expires."""
 GIVE_UP_AFTER = timedelta(days=5)
@@ -117,17 +119,18 @@ def _send_batch(
     """Send a batch over one connection: how many were accepted, and whether the relay failed us."""
     results: list[_Result] = []
     try:
-        with relay.connect(app.extensions["mail"], office.settings) as connection, _Reader(office) as reader:
-            renewed = time.monotonic()
+        with (
+            _Heartbeat(office, claims) as heartbeat,
+            relay.connect(app.extensions["mail"], office.settings) as connection,
+            _Reader(office) as reader,
+        ):
             for position, claim in enumerate(claims):
                 if time.monotonic() > until:
                     _give_back(office, claims[position:], timedelta(0))
                     break
-                if time.monotonic() - renewed > LEASE.total_seconds() / 4:
-                    _renew(office, claims[position:])
-                    renewed = time.monotonic()
                 result = _send_one(office, reader, claim, connection, jitter)
                 _record(office, claim, result)
+                heartbeat.done(claim)
                 results.append(result)
                 if result.stops_batch:
                     pause = timedelta(hours=1) if result.event == "sender-refused" else timedelta(0)
@@ -138,6 +141,35 @@ def _send_batch(
         _give_back(office, claims[len(results) :], PAUSE_AFTER_RELAY_FAULT)
         return sum(result.state is MailState.SENT for result in results), True
     return sum(result.state is MailState.SENT for result in results), False
+
+
+class _Heartbeat:
+    """Renews the lease of a batch every few seconds in a thread of its own, also while a relay is slow."""
+
+    def __init__(self, office: Parts, claims: list[_Claim]) -> None:
+        self._office = office
+        self._held = set(claims)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="coopmail-lease", daemon=True)
+
+    def __enter__(self) -> _Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def done(self, claim: _Claim) -> None:
+        """This one is recorded."""
+        self._held.discard(claim)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(RENEW_SECONDS):
+            try:
+                _renew(self._office, list(self._held))
+            except Exception:  # a lease that cannot be renewed ends by itself: then the mail is another's to send
+                _log.exception("lease-not-renewed")
 
 
 class _Reader:
@@ -186,6 +218,8 @@ def _send_one(
         .execution_options(populate_existing=True)
     ).one()
     reader.read.append(mail)
+    if (mail.state, mail.claim_epoch) != (MailState.CLAIMED, claim.epoch):
+        return _Result(mail.state, "left-to-another", "its lease had ended")
     moment = now()
     try:
         message = _message(office, letters.Desk(session, moment, office.settings, office.signer, reader.shared), mail)
@@ -194,14 +228,16 @@ def _send_one(
     except Exception as error:  # a defect in one template must not hold up every other mail
         _log.exception("mail-not-rendered", mail=claim.id, template=mail.template)
         return _again_later(mail, moment, jitter, "not-rendered", type(error).__name__)
+    finally:
+        office.db.look_again(session)  # no transaction is open while a relay takes its time
     try:
         return _Result(MailState.SENT, "sent", connection.hand_over(message))
     except HeaderError as error:  # the bytes are made as they are handed over
         return _Result(MailState.FAILED, "not-writable", str(error))
     except RelayDown:
         raise
-    except TimedOut as error:
-        return replace(_again_later(mail, moment, jitter, "timed-out", str(error)), stops_batch=True)
+    except Interrupted as error:
+        return replace(_again_later(mail, moment, jitter, "interrupted", str(error)), stops_batch=True)
     except PassingFailure as error:
         return _again_later(mail, moment, jitter, "deferred", str(error))
     except SenderRefused as error:

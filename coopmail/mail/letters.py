@@ -173,19 +173,22 @@ def _result(poll: Poll, outcome: Outcome) -> dict[str, Any]:
     marks = sum(outcome.tally.values()) or 1
     return {
         "sentence": wording.outcome(poll, outcome),
+        "after": wording.next_step(poll, outcome),
+        "closing": wording.closing(poll),
         "turnout": wording.turnout(poll, outcome),
         "rule": wording.rule(poll),
         "quorum_met": outcome.quorum_met,
         "has_quorum": poll.quorum is not None,
         "rows": [
             {
+                "letter": wording.letter(place),
                 "label": wording.said(option, "label"),
                 "votes": outcome.tally[option.key],
                 "said": wording.votes(outcome.tally[option.key]),
                 "share": wording.share(outcome.tally[option.key], outcome.cast),
                 "width": round(outcome.tally[option.key] * 100 / marks),
             }
-            for option in poll.options
+            for place, option in enumerate(poll.options)
         ],
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import smtplib
 import ssl
 from pathlib import Path
@@ -18,13 +19,13 @@ from flask import current_app
 
 from coopmail.config import Relay, Settings
 from coopmail.errors import (
+    Interrupted,
     MessageRefused,
     PassingFailure,
     RecipientRefused,
     RelayDown,
     RelayError,
     SenderRefused,
-    TimedOut,
 )
 from coopmail.mail.message import Message
 
@@ -74,13 +75,15 @@ class RelayConnection(flask_mail.Connection):
             return "250 suppressed"
         recipient = message.to.address
         text: bytes | str
+        begun = False
         try:
             code, text = host.mail(message.from_.address)
             if code != 250:
                 _refuse(code, text, SenderRefused)
+            begun = True
             code, text = host.rcpt(recipient)
             if code not in (250, 251):
-                _refuse(code, text, RecipientRefused)
+                _refuse(code, text, SenderRefused if _refuses_us(code, text) else RecipientRefused)
             try:
                 code, text = host.data(raw)
             except smtplib.SMTPDataError as error:  # the word DATA itself was refused; it is an OSError too
@@ -90,9 +93,8 @@ class RelayConnection(flask_mail.Connection):
         except OSError as error:  # smtplib's own are among them
             host.close()
             reason = f"{type(error).__name__}: {error}"[:300]
-            if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-                # It may be this message: it is charged, so that one that always hangs holds up nobody for ever.
-                raise TimedOut(0, reason) from error
+            if begun:
+                raise Interrupted(0, reason) from error
             raise RelayDown(0, reason) from error
         except RelayError:
             with contextlib.suppress(OSError):  # a relay that has gone by now shows at the next message
@@ -138,6 +140,11 @@ def connect(mail: flask_mail.Mail, settings: Settings) -> RelayConnection | Mail
 def _verifying() -> ssl.SSLContext:
     """Certificates and names are checked. Made only where it is used: it reads the machine's list of authorities."""
     return ssl.create_default_context()
+
+
+def _refuses_us(code: int, text: bytes | str) -> bool:
+    """Whether a relay that refuses a recipient means us: it relays for nobody, or wants us to sign in."""
+    return code in (530, 535) or re.search(r"relay\w* (access )?denied|unable to relay", _words(text), re.I) is not None
 
 
 def _words(text: bytes | str) -> str:

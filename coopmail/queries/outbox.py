@@ -32,16 +32,12 @@ def due(session: Session, now: datetime) -> int:
 
 
 def bounced_unraised(session: Session) -> list[Mail]:
-    """Mails that bounced or failed and were not yet put before staff."""
-    raised = sa.exists().where(Matter.key == "mail:" + sa.cast(Mail.id, sa.String))
-    return list(
-        session.scalars(
-            sa.select(Mail)
-            .where(Mail.state.in_((MailState.BOUNCED, MailState.FAILED)), ~raised)
-            .order_by(Mail.id)
-            .limit(500)
-        )
+    """Mails that bounced or failed, and invitations that ran out of time, not yet put before staff."""
+    lost = Mail.state.in_((MailState.BOUNCED, MailState.FAILED)) | (
+        (Mail.state == MailState.EXPIRED) & (Mail.template == "ballot-invitation")
     )
+    raised = sa.exists().where(Matter.key == "mail:" + sa.cast(Mail.id, sa.String))
+    return list(session.scalars(sa.select(Mail).where(lost, ~raised).order_by(Mail.id).limit(500)))
 
 
 def link_is_requested(session: Session) -> bool:

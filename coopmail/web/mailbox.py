@@ -21,6 +21,7 @@ from coopmail.parts import parts
 mailbox = Blueprint("mailbox", __name__, url_prefix="/mailbox")
 PAGE = 50
 _HTML_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src 'none'; frame-ancestors 'self'; base-uri 'none'"
+_PROXIED = ("x-forwarded", "forwarded", "x-real-ip", "via")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -65,7 +66,7 @@ def only_here() -> None:
     except ValueError:
         here = False
     host = urlsplit(f"//{request.host}").hostname
-    forwarded = any(name.lower().startswith(("x-forwarded", "forwarded")) for name, _value in request.headers)
+    forwarded = any(name.lower().startswith(_PROXIED) for name, _value in request.headers)
     if not here or forwarded or host not in _LOCAL:
         abort(403)
 

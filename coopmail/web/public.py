@@ -36,7 +36,7 @@ class NewLinkForm(Form):
 def home() -> str:
     """What this is, and the public polls."""
     with parts().db.reading() as (session, now):
-        found = [poll for poll in polls.listing(session, SHOWN) if poll.visibility is Visibility.PUBLIC]
+        found = [poll for poll in polls.listing(session, SHOWN) if _is_public(poll)]
         moment = now()
     open_ = [poll for poll in found if poll.accepts_answers(moment)]
     past = [poll for poll in reversed(found) if poll not in open_]
@@ -99,6 +99,11 @@ def _public_poll(slug: str) -> Poll:
             found = polls.by_slug(session, slug)
         except UnknownSubject:
             abort(404)
-    if found.visibility is not Visibility.PUBLIC or found.state not in SHOWN:
+    if not _is_public(found):
         abort(404)
     return found
+
+
+def _is_public(poll: Poll) -> bool:
+    """Public, and opened: a draft that was withdrawn never was."""
+    return poll.visibility is Visibility.PUBLIC and poll.opened_at is not None

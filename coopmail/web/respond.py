@@ -16,7 +16,7 @@ from wtforms import Form
 
 from coopmail.actions import contacts
 from coopmail.domain.polls import Attachment
-from coopmail.errors import ActionRefused, LinkRevoked, LinkUnreadable, PollNotOpen
+from coopmail.errors import ActionRefused, LinkUnreadable
 from coopmail.forms import KINDS, Kind
 from coopmail.forms.contact_details import NominationForm
 from coopmail.forms.kind import Page
@@ -50,10 +50,8 @@ def answer(token: str) -> BaseResponse | tuple[str, int]:
             with office.db.transaction() as (session, now):
                 kind.answer(session, now, office.basis, found, form)
             return _back(token)
-        except PollNotOpen:
+        except ActionRefused:  # closed, answered or taken back meanwhile: the page says which
             _kind, found = _open(token)
-        except ActionRefused as error:
-            raise LinkRevoked(str(error)) from error
     return _show(kind, found, None, token, refused=form), 409
 
 
@@ -61,9 +59,9 @@ def answer(token: str) -> BaseResponse | tuple[str, int]:
 def draft(token: str) -> str:
     """The question on paper, to take to the municipal executive: nothing can be sent from it."""
     kind, found = _open(token)
-    if kind.name != "ballot":
+    if kind.paper is None:
         abort(404)
-    return render_template("respond/draft.html", page=found, token=token, **found.facts)
+    return render_template(kind.paper, page=found, token=token, **found.facts)
 
 
 @respond.get("/attachments/<int:attachment_id>")
@@ -101,6 +99,9 @@ def person(token: str) -> str | tuple[str, int]:
     except contacts.TooManyNominations:
         form.email.errors = [_("You named many people today. Call us if something is wrong, or go on tomorrow.")]
         return _person_again(found, token, form)
+    except ActionRefused:
+        form.email.errors = [_("You no longer vote for this organisation, so you cannot name anyone. Call us.")]
+        return _person_again(found, token, form, 409)
     return render_template(
         "respond/person.html", page=found, token=token, form=form, personal=personal, named=form.email.data
     )
@@ -141,7 +142,7 @@ def _show(kind: Kind, found: Page, form: Form | None, token: str, refused: Form 
     )
 
 
-def _person_again(found: Page, token: str, form: NominationForm) -> tuple[str, int]:
+def _person_again(found: Page, token: str, form: NominationForm, status: int = 422) -> tuple[str, int]:
     return (
-        render_template("respond/person.html", page=found, token=token, form=form, personal=False, named=None), 422
+        render_template("respond/person.html", page=found, token=token, form=form, personal=False, named=None), status
     )  # fmt: skip

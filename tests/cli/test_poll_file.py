@@ -107,7 +107,7 @@ def test_a_file_becomes_a_draft_with_everything_that_it_says(
         ("overstappen", "Naar een open platform", "", False, False, None, False, CostSharing.NONE),
         ("onthouding", "Onthouding", "", True, False, None, False, CostSharing.NONE),
     ]
-    assert attachments == [("Nota", "text/plain", 9, b"Een nota.")]
+    assert attachments == [("Nota.txt", "text/plain", 9, b"Een nota.")]
 
 
 def test_reminders_that_the_file_does_not_name_are_the_charter_s(

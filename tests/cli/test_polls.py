@@ -111,8 +111,8 @@ def bring_to(run: Run, file: Path, state: str) -> None:
     road: dict[str, list[tuple[object, ...]]] = {
         "none": [],
         "draft": [("draft", file)],
-        "open": [("draft", file), ("open", "krantenarchief")],
-        "closed": [("draft", file), ("open", "krantenarchief"), ("close", "krantenarchief", "--yes")],
+        "open": [("draft", file), ("open", "krantenarchief", "--yes")],
+        "closed": [("draft", file), ("open", "krantenarchief", "--yes"), ("close", "krantenarchief", "--yes")],
         "withdrawn": [("draft", file), ("withdraw", "krantenarchief", "--reason", "Te vroeg.", "--yes")],
     }
     for step in road[state]:
@@ -129,8 +129,8 @@ def test_the_list_names_each_poll_with_its_state(run: Run, file: Path, tmp_path:
     bring_to(run, file, "open")
     run("polls", "draft", write_poll(tmp_path, slug='"later"', closes=f"{far_away(500):%Y-%m-%dT%H:%M:%S}"))
     assert lines(run("polls", "list")) == [
-        "open       krantenarchief                           closes MOMENT",
-        "draft      later                                    closes MOMENT",
+        "krantenarchief                           open, closes MOMENT",
+        "later                                    draft, closes MOMENT",
     ]
 
 
@@ -171,7 +171,7 @@ def test_opening_says_how_many_may_vote_and_for_whom_nobody_is_reached(
     run: Run, database: Database, file: Path
 ) -> None:
     run("polls", "draft", file)
-    assert lines(run("polls", "open", "krantenarchief")) == [
+    assert lines(run("polls", "open", "krantenarchief", "--yes")) == [
         "krantenarchief is open until MOMENT: 5 may vote, 5 mails are queued.",
         "Nobody can be reached for 1 of them: see `coopmail matters list`.",
     ]
@@ -183,7 +183,7 @@ def test_opening_says_how_many_may_vote_and_for_whom_nobody_is_reached(
 
 def test_a_poll_that_reaches_everybody_says_nothing_of_matters(run: Run, tmp_path: Path) -> None:
     run("polls", "draft", write_poll(tmp_path, audience='"group_seats"', service=None))
-    assert lines(run("polls", "open", "krantenarchief")) == [
+    assert lines(run("polls", "open", "krantenarchief", "--yes")) == [
         "krantenarchief is open until MOMENT: 3 may vote, 3 mails are queued."
     ]
 
@@ -193,7 +193,7 @@ def test_showing_a_draft_says_where_it_stands(run: Run, file: Path) -> None:
     assert lines(run("polls", "show", "krantenarchief")) == [
         "Welke weg gaat het Krantenarchief op?",
         "draft, closes MOMENT",
-        "0 of 0 have answered; nobody is reached for 0.",
+        "0 of 0 have answered; all can be reached.",
     ]
 
 
@@ -204,7 +204,7 @@ def test_running_the_jobs_sends_what_waits(run: Run, database: Database, file: P
     assert lines(run("polls", "show", "krantenarchief")) == [
         "Welke weg gaat het Krantenarchief op?",
         "open, closes MOMENT",
-        "0 of 5 have answered; nobody is reached for 1.",
+        "0 of 5 have answered; nobody can be reached for 1.",
         "invitation mails: 5 sent",
     ]
 
@@ -216,7 +216,7 @@ def test_showing_an_open_poll_counts_answers_mails_and_reminders(run: Run, datab
     assert lines(result) == [
         "Welke weg gaat het Krantenarchief op?",
         "open, closes MOMENT",
-        "1 of 5 have answered; nobody is reached for 1.",
+        "1 of 5 have answered; nobody can be reached for 1.",
         "invitation mails: 5 queued",
         "receipt mails: 1 queued",
     ]
@@ -254,7 +254,7 @@ def test_closing_at_a_yes_counts_and_says_the_outcome(run: Run, database: Databa
     assert poll_of(database).state is PollState.CLOSED
     assert mails_of(database, "ballot-outcome") == 5
     shown = lines(run("polls", "show", "krantenarchief"))
-    assert shown[1] == "closed, closes MOMENT"
+    assert shown[1] == "closed on MOMENT"
     assert shown[-4:] == [
         "“Naar een open platform” is chosen, with 1 of 1 valid votes.",
         "      0  Bij de leverancier blijven",
@@ -306,7 +306,7 @@ def test_decisions_are_numbered_by_year_one_after_the_other(run: Run, database: 
     numbers = []
     for slug in ("eerste", "tweede"):
         run("polls", "draft", write_poll(tmp_path, slug=f'"{slug}"'))
-        run("polls", "open", slug)
+        run("polls", "open", slug, "--yes")
         run("polls", "close", slug, "--yes")
         said = lines(run("polls", "decide", slug, "--text", "We stappen over.", "--grounds", "De uitslag."))
         numbers += said
@@ -351,7 +351,7 @@ SLUG = "krantenarchief"
 SOON = f"{far_away(2):%Y-%m-%dT%H:%M}"
 LATER = f"{far_away(500):%Y-%m-%dT%H:%M}"
 REFUSED: dict[str, tuple[str, list[str], str]] = {
-    "opening an unknown poll": ("none", ["open", SLUG], "There is no poll called krantenarchief."),
+    "opening an unknown poll": ("none", ["open", SLUG, "--yes"], "There is no poll called krantenarchief."),
     "showing an unknown poll": ("none", ["show", SLUG], "There is no poll called krantenarchief."),
     "extending an unknown poll": (
         "none", ["extend", SLUG, "--until", LATER], "There is no poll called krantenarchief."),
@@ -365,7 +365,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
         "open", ["draft", "FILE"], "Poll krantenarchief is open: give the new one another slug."),
     "drafting over a closed poll": (
         "closed", ["draft", "FILE"], "Poll krantenarchief is closed: give the new one another slug."),
-    "opening twice": ("open", ["open", SLUG], "Poll krantenarchief is open; it cannot become open."),
+    "opening twice": ("open", ["open", SLUG], "Poll krantenarchief is already open."),
     "opening what was withdrawn": (
         "withdrawn", ["open", SLUG], "Poll krantenarchief is withdrawn; it cannot become open."),
     "extending to an earlier time": (
@@ -411,7 +411,7 @@ def test_what_is_refused_is_said_in_one_line_and_writes_nothing(
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"effect": '"final"'}, "poll.toml: Invalid enum value 'final' - at `$.effect`"),
+        ({"effect": '"final"'}, "poll.toml: Invalid enum value 'final' - at `$.effect`. See docs/poll-file.md."),
         ({"group": '"wifi"'}, "There is no group called wifi. Known: digitale-collecties, leeg."),
         ({"closes": "2099-03-29T02:30:00"}, "closes: 02:30 does not exist on 29-03-2099: the clocks go forward"),
     ],
@@ -429,7 +429,6 @@ def test_a_wrong_file_is_refused_by_check_and_draft_alike(
     [
         ({"audience": '"group_seats"', "service": None, "group": '"leeg"'},
          "Nobody may vote in this poll: its audience has no member or seat with a vote."),
-        ({"closes": "2020-01-01T12:00:00"}, "The closing time has passed: choose a later one."),
     ],
 )  # fmt: skip
 def test_a_poll_that_cannot_be_opened_stays_a_draft_whole(
@@ -437,7 +436,7 @@ def test_a_poll_that_cannot_be_opened_stays_a_draft_whole(
 ) -> None:
     run("polls", "draft", write_poll(tmp_path, **changes))
     before = everything(database)
-    refused(run("polls", "open", "krantenarchief"), error)
+    refused(run("polls", "open", "krantenarchief", "--yes"), error)
     assert everything(database) == before
 
 
@@ -493,3 +492,23 @@ def refused(result: Result, error: str) -> None:
     """A command said one line of error, ended with status 2, and by no traceback."""
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {error}\n")
     assert isinstance(result.exception, SystemExit)
+
+
+def test_opening_asks_first_and_leaves_the_draft_at_a_no(run: Run, database: Database, file: Path) -> None:
+    run("polls", "draft", file)
+    before = everything(database)
+    result = run("polls", "open", "krantenarchief", typed="n\n")
+    assert result.exit_code == 1
+    assert "Open krantenarchief, and mail everyone who may vote?" in result.stdout
+    assert everything(database) == before
+
+
+def test_a_closing_time_that_has_passed_is_refused_before_anything_is_written(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    file = write_poll(tmp_path, closes="2020-01-06T17:00:00")
+    before = everything(database)
+    for verb in ("check", "draft"):
+        result = run("polls", verb, file)
+        assert (result.exit_code, "this time has passed" in result.stderr) == (2, True)
+    assert everything(database) == before

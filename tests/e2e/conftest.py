@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import waitress
 from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from coopmail import create_app
 from coopmail.actions import polls
+from coopmail.cli.server import http_server
 from coopmail.config import Settings
 from coopmail.domain.polls import Poll
 from coopmail.jobs.runner import run_all
@@ -22,6 +21,7 @@ from coopmail.parts import Parts, parts
 from coopmail.web.public import limiter
 from tests.builders import Cooperative, build_cooperative, build_poll
 from tests.conftest import CLOSING, FrozenClock
+from tests.servers import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -53,27 +53,22 @@ class Live:
 def live(tmp_path: Path, migrated_sqlite: Path, clock: FrozenClock) -> Iterator[Live]:
     """The embedded default on a port of its own, the invitations sent."""
     shutil.copy(migrated_sqlite, tmp_path / "coopmail.sqlite")
-    waiting = Flask("waiting")
-    server = waitress.create_server(waiting, host="127.0.0.1", port=0, threads=4)
+    key = "a key that only the tests know, and long enough"
     settings = Settings(
-        secret_keys={1: "a key that only the tests know, and long enough"},
-        database_url=f"sqlite:///{tmp_path}/coopmail.sqlite",
-        mailbox=tmp_path / "mailbox",
-        base_url=f"http://127.0.0.1:{server.effective_port}",
+        secret_keys={1: key}, database_url=f"sqlite:///{tmp_path}/coopmail.sqlite", mailbox=tmp_path / "mailbox"
     )
-    app = create_app(replace(settings), system_clock=clock)
+    server = http_server(Flask("waiting"), settings, "127.0.0.1", 0)
+    settings = replace(settings, base_url=f"http://127.0.0.1:{server.effective_port}")
+    app = create_app(settings, system_clock=clock)
     server.application = app
     limiter.reset()
     with parts(app).db.transaction() as (session, now):
         cast = build_cooperative(session, now())
         poll = polls.open_poll(session, build_poll(session, cast, closes_at=CLOSING).id, now, parts(app).basis)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
     found = Live(app, settings.base_url, clock, poll, cast)
     found.run_jobs()
-    yield found
-    server.close()
-    thread.join(timeout=10)
+    with serving(server):
+        yield found
     parts(app).db.close()
 
 

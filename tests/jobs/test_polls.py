@@ -154,7 +154,7 @@ def test_a_poll_closed_beyond_the_charters_grace_is_counted_and_its_outcome_wait
     assert templates(deliver()) == {"ballot-outcome": 5}
 
 
-def test_no_reminder_goes_out_after_an_answer_closing_or_withdrawal(
+def test_no_reminder_goes_out_after_a_withdrawal_and_staff_are_not_alarmed(
     office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
 ) -> None:
     deliver()
@@ -163,6 +163,8 @@ def test_no_reminder_goes_out_after_an_answer_closing_or_withdrawal(
     deliver()
     clock.move_to(in_brussels(date(2026, 12, 1), time(10)))
     assert deliver() == []
+    with office.db.reading() as (session, _):
+        assert [matter.key for matter in outbox.matters(session) if matter.key.startswith("reminder")] == []
 
 
 def test_an_extension_moves_links_reminders_and_closing_and_tells_everyone(

@@ -27,6 +27,8 @@ from coopmail.jobs import mail as mail_jobs
 from coopmail.jobs import polls as poll_jobs
 from coopmail.mail import delivery, letters
 from coopmail.mail.delivery import _Claim, _claim, _give_back, _record, _renew, _Result, deliver_due
+from coopmail.mail.message import Message
+from coopmail.mail.relay import RelayConnection
 from coopmail.parts import Parts, parts
 from tests.builders import Cooperative, build_poll
 from tests.conftest import CLOSING, MONDAY, FrozenClock
@@ -433,7 +435,7 @@ def test_an_address_that_is_refused_bounces_and_is_put_before_staff_once(
         raised = session.execute(sa.select(Matter.key, Matter.text).where(Matter.key.startswith("mail:"))).all()
     assert [tuple(row) for row in raised] == [
         (f"mail:{mail.id}",
-         "A mail (ballot-invitation) to Bibliotheek Boom was refused: 550 5.1.1 no such mailbox"),
+         "A mail (ballot-invitation) to Bibliotheek Boom did not arrive: 550 5.1.1 no such mailbox"),
     ]  # fmt: skip
 
 
@@ -536,6 +538,47 @@ def test_a_runner_that_is_still_at_it_keeps_what_it_holds(office: Parts, poll: P
     _renew(office, held[1:])
     clock.advance(seconds=50)
     assert _claim(office) == [_Claim(held[0].id, 2)]
+
+
+def test_a_lease_is_renewed_by_itself_while_a_relay_takes_its_time(
+    office: Parts, poll: Poll, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats = iter([False, False, True])
+    monkeypatch.setattr(threading.Event, "wait", lambda _event, _seconds=None: next(beats))
+    held = _claim(office)
+    clock.advance(seconds=50)
+    heartbeat = delivery._Heartbeat(office, held)
+    heartbeat.done(held[0])
+    heartbeat._beat()
+    clock.advance(seconds=50)
+    assert _claim(office) == [_Claim(held[0].id, 2)]
+
+
+def test_what_another_runner_has_taken_is_not_handed_over_again(
+    app: Flask, office: Parts, poll: Poll, smtp: SmtpServer, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over = RelayConnection.hand_over
+
+    def slow(connection: RelayConnection, message: Message) -> str:
+        if not smtp.attempts:
+            clock.advance(seconds=61)  # the lease ends while the first message is on its way
+            assert len(_claim(office)) == 5
+        return hand_over(connection, message)
+
+    monkeypatch.setattr(RelayConnection, "hand_over", slow)
+    assert deliver_due(app, jitter=middle) == 1
+    assert len(smtp.recipients()) == 1
+
+
+def test_one_message_at_which_the_relay_hangs_up_does_not_hold_up_the_others(
+    app: Flask, office: Parts, poll: Poll, smtp: SmtpServer, clock: FrozenClock
+) -> None:
+    smtp.answer("RCPT", "250-and no more", to="els.peeters@aartselaar.example", closes=True)
+    for _ in range(4):
+        deliver_due(app, jitter=middle)
+        clock.advance(minutes=1)
+    others = [to for to in INVITED if to != "els.peeters@aartselaar.example"]
+    assert sorted(smtp.recipients()) == sorted(others)
 
 
 def test_what_a_dead_runner_held_is_taken_by_another_and_the_dead_ones_record_changes_nothing(

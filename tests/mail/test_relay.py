@@ -159,12 +159,29 @@ def test_a_relay_that_says_goodbye_and_hangs_up_is_down(tmp_path: Path, smtp: Sm
     assert hand_over(an_app(tmp_path, plain(smtp)), a_message()) == ["RelayDown 421"]
 
 
-@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
-def test_a_relay_that_hangs_up_in_the_middle_is_down_for_the_next_message_too(
-    tmp_path: Path, smtp: SmtpServer, verb: str
+@pytest.mark.parametrize(
+    ("verb", "first"), [("MAIL", "RelayDown 0"), ("RCPT", "Interrupted 0"), ("DATA", "Interrupted 0")]
+)
+def test_a_relay_that_hangs_up_within_a_message_interrupts_it_and_is_down_for_the_next(
+    tmp_path: Path, smtp: SmtpServer, verb: str, first: str
 ) -> None:
     smtp.answer(verb, "250-and no more", closes=True)
-    assert hand_over(an_app(tmp_path, plain(smtp)), a_message(1), a_message(2)) == ["RelayDown 0", "RelayDown 0"]
+    assert hand_over(an_app(tmp_path, plain(smtp)), a_message(1), a_message(2)) == [first, "RelayDown 0"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("550 5.7.1 relaying denied", "SenderRefused 550"),
+        ("530 5.7.0 sign in first", "SenderRefused 530"),
+        ("550 5.7.1 the recipient does not want this", "RecipientRefused 550"),
+    ],
+)
+def test_a_relay_that_relays_for_nobody_blames_us_and_no_contact(
+    tmp_path: Path, smtp: SmtpServer, reply: str, said: str
+) -> None:
+    smtp.answer("RCPT", reply)
+    assert hand_over(an_app(tmp_path, plain(smtp)), a_message(1)) == [said]
 
 
 def test_where_nobody_listens_the_relay_is_down(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from coopmail.domain.contacts import Representation
 from coopmail.domain.polls import Poll
 from coopmail.parts import Parts
 from tests.conftest import Received
@@ -124,6 +126,45 @@ def test_naming_the_same_person_twice_mails_once_and_six_people_a_day_are_too_ma
     sixth = client.post(f"{els}/person?lang=en", data=NOMINATION | {"email": "n9@aartselaar.example"})
     assert "You named many people today." in sixth.get_data(as_text=True)
     assert deliver() == []
+
+
+def test_a_corrected_answer_is_not_taken_for_the_first(client: FlaskClient, els: str, deliver: Deliver) -> None:
+    link = name_nora(client, els, deliver)
+    client.post(link, data=DETAILS)
+    corrected = client.post(f"{link}?lang=en", data=DETAILS | {"telephone": "03 999 99 99"})
+    assert corrected.status_code == 409
+    assert "What you sent now was not recorded" in corrected.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("name", ["kijk op evil.example/login", "www.evil.example", "a@b", "Nora evil.example"])
+def test_a_name_that_a_mail_program_would_make_a_link_of_is_refused(client: FlaskClient, els: str, name: str) -> None:
+    page = client.post(f"{els}/person?lang=en", data=NOMINATION | {"name": name})
+    assert page.status_code == 422
+    assert "Type a name here, without an address" in page.get_data(as_text=True)
+
+
+def test_whoever_no_longer_votes_for_the_organisation_names_nobody(
+    client: FlaskClient, office: Parts, els: str, deliver: Deliver
+) -> None:
+    with office.db.transaction() as (session, now):
+        session.execute(sa.update(Representation).values(ended_at=now()))
+    before = everything(office.db)
+    assert client.post(f"{els}/person", data=NOMINATION).status_code == 409
+    assert everything(office.db) == before
+
+
+def test_whoever_was_replaced_and_is_named_back_is_invited_again(
+    client: FlaskClient, els: str, deliver: Deliver
+) -> None:
+    client.post(name_nora(client, els, deliver), data=DETAILS)
+    nora = next(mail.link for mail in deliver() if mail.template == "ballot-invitation")
+    back = {"name": "Els Peeters", "email": "els.peeters@aartselaar.example", "role": "replaces"}
+    client.post(f"{nora}/person", data=back)
+    (asked,) = deliver()
+    client.post(asked.link, data=DETAILS | {"name": "Els Peeters"})
+    (invited,) = [mail for mail in deliver() if mail.template == "ballot-invitation"]
+    assert invited.to == "els.peeters@aartselaar.example"
+    assert client.post(invited.link, data={"choice": "keep"}).status_code == 303
 
 
 def test_when_one_replacement_is_confirmed_the_other_that_was_named_falls(

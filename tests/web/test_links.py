@@ -95,6 +95,20 @@ def test_every_page_forbids_scripts_frames_caches_and_referrers_and_sets_no_cook
         assert "http://" not in body.replace("http://localhost", "").replace("http://www.w3.org", ""), path
 
 
+def test_a_fault_on_a_page_is_logged_without_its_token(
+    client: FlaskClient, els: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"the page {els} cannot be made")
+
+    monkeypatch.setattr("coopmail.web.respond.invitations.by_link", fail)
+    client.application.testing = False
+    assert client.get(els).status_code == 500
+    printed = "".join(capsys.readouterr())
+    assert "cannot be made" in printed
+    assert els.rpartition(".")[2] not in printed
+
+
 def test_no_token_reaches_a_log(els: str) -> None:
     assert without_tokens(f"GET {els}?choice=a from /r/ballot.x.y/person") == "GET /r/…?choice=a from /r/…/person"
 
