@@ -312,7 +312,9 @@ def test_decisions_are_numbered_by_year_one_after_the_other(run: Run, database: 
         numbers += said
     with database.reading() as (session, _):
         found = session.scalars(sa.select(Decision).order_by(Decision.id)).all()
-    assert numbers == [f"Decision {one.number} is recorded." for one in found]
+    assert numbers == [
+        f"Decision {one.number} is recorded and stands on the poll's page; nobody is mailed." for one in found
+    ]
     assert [one.number for one in found] == [f"{one.decided_on.year}-{place:03}" for place, one in enumerate(found, 1)]
     assert [(one.text_nl, one.text_en, one.grounds) for one in found] == [("We stappen over.", "", "De uitslag.")] * 2
     assert poll_of(database, "eerste").state is PollState.DECIDED
@@ -378,7 +380,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
         "closed", ["extend", SLUG, "--until", LATER], "Poll krantenarchief takes no answers any more."),
     "closing a draft": ("draft", ["close", SLUG], "Poll krantenarchief is draft; it cannot become closed."),
     "closing twice": (
-        "closed", ["close", SLUG, "--yes"], "Poll krantenarchief is closed; it cannot become closed."),
+        "closed", ["close", SLUG, "--yes"], "Poll krantenarchief is already closed."),
     "announcing an open poll": ("open", ["announce", SLUG], "Poll krantenarchief has no outcome yet."),
     "withdrawing a closed poll": (
         "closed", ["withdraw", SLUG, "--reason", "x"], "Poll krantenarchief is closed; it cannot become withdrawn."),
