@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from coopmail.cli.server import MIGRATIONS, check_database, upgrade_database
+from coopmail.cli.server import MIGRATIONS, check_database, newest_migration, upgrade_database
 from coopmail.db import DEMONSTRATION, Database
 from coopmail.domain.base import Base, InstallationMark
 from coopmail.domain.contacts import Contact
@@ -152,3 +152,7 @@ def test_simulated_time_wants_the_mark_of_the_demonstration(migrated: Database) 
     with migrated.transaction() as (session, _):
         session.add(InstallationMark(name=DEMONSTRATION, value="1"))
     check_database(migrated, simulation=True)
+
+
+def test_the_newest_file_is_the_head_of_the_migrations() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == newest_migration()
