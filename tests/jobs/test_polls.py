@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 
 from coopmail import create_app
 from coopmail.actions import polls as actions
+from coopmail.actions import reminders
 from coopmail.config import Settings
 from coopmail.domain.audit import AuditRow
 from coopmail.domain.calendar import in_brussels
 from coopmail.domain.outbox import Mail
-from coopmail.domain.polls import Outcome, Poll, PollState, Reminder
+from coopmail.domain.polls import Ballot, Outcome, Poll, PollState, Reminder
 from coopmail.jobs.runner import run_all
 from coopmail.parts import Parts, parts
 from coopmail.queries import outbox
@@ -111,8 +112,6 @@ def test_reminders_go_to_who_has_not_answered_on_their_days_once_holding_all_tha
 def test_a_unit_that_answers_between_queueing_and_sending_is_not_reminded(
     client: FlaskClient, office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
 ) -> None:
-    from coopmail.actions import reminders
-
     boom = next(mail.link for mail in deliver() if mail.to == "bibliotheek@boom.example")
     clock.move_to(in_brussels(date(2026, 11, 27), time(9)))
     with office.db.transaction() as (session, now):
@@ -206,3 +205,67 @@ def test_five_in_the_afternoon_is_five_in_brussels_on_both_sides_of_the_clock_ch
     assert deliver() == []
     clock.move_to(closing)
     assert templates(deliver()) == {"ballot-outcome": 5}
+
+
+def test_an_invitation_that_ran_out_of_time_is_put_before_staff(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    clock.move_to(CLOSING)  # no runner was there all the while
+    assert "ballot-invitation" not in templates(deliver())
+    with office.db.reading() as (session, _):
+        waiting = sorted(matter.text for matter in outbox.matters(session) if matter.key.startswith("mail:"))
+    assert len(waiting) == 5
+    assert waiting[0].startswith("A mail (ballot-invitation) to Bibliotheek Boom did not arrive")
+
+
+def test_extending_while_reminders_go_out_holds_up_neither(office: Parts, clock: FrozenClock, poll: Poll) -> None:
+    clock.move_to(in_brussels(date(2026, 11, 27), time(9)))
+    start = threading.Barrier(2)
+    ended: list[str] = []
+
+    def remind() -> None:
+        start.wait()
+        with office.db.transaction() as (session, now):
+            reminders.send_due(session, now(), office.charter)
+        ended.append("reminded")
+
+    def extend() -> None:
+        start.wait()
+        with office.db.transaction() as (session, now):
+            actions.extend_poll(session, poll.id, now, CLOSING + timedelta(days=7), office.basis)
+        ended.append("extended")
+
+    threads = [threading.Thread(target=act) for act in (remind, extend)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert sorted(ended) == ["extended", "reminded"]
+
+
+def test_a_vote_and_a_withdrawal_at_once_end_in_one_of_the_two(
+    app: Flask, office: Parts, poll: Poll, deliver: Deliver
+) -> None:
+    link = next(mail.link for mail in deliver() if mail.to == "els.peeters@aartselaar.example")
+    start = threading.Barrier(2)
+    statuses: list[int] = []
+
+    def vote() -> None:
+        with app.test_client() as browser:
+            start.wait()
+            statuses.append(browser.post(link, data={"choice": "keep"}).status_code)
+
+    def withdraw() -> None:
+        start.wait()
+        with office.db.transaction() as (session, now):
+            actions.withdraw_poll(session, poll.id, now, "Toch niet.")
+
+    threads = [threading.Thread(target=act) for act in (vote, withdraw)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    with office.db.reading() as (session, _):
+        cast = session.scalar(sa.select(sa.func.count()).select_from(Ballot))
+        assert session.get_one(Poll, poll.id).state is PollState.WITHDRAWN
+    assert statuses == [303 if cast else 409]
