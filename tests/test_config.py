@@ -30,6 +30,7 @@ WANTS = {
     "COOPMAIL_SIMULATION": "0 or 1",
     "COOPMAIL_RUN_JOBS": "0 or 1",
     "COOPMAIL_TICK_SECONDS": "a number of seconds between 0.05 and 60",
+    "COOPMAIL_TRUSTED_PROXY": "the IP address of the reverse proxy in front, whose X-Forwarded headers are believed",
 }
 WRONG = [
     ("COOPMAIL_BASE_URL", "stem.example.org"),
@@ -60,6 +61,7 @@ WRONG = [
     ("COOPMAIL_SIMULATION", ""),
     ("COOPMAIL_RUN_JOBS", "true"),
     ("COOPMAIL_TICK_SECONDS", "vijf"),
+    ("COOPMAIL_TRUSTED_PROXY", "proxy"),
     ("COOPMAIL_TICK_SECONDS", "0"),
     ("COOPMAIL_TICK_SECONDS", "61"),
     ("COOPMAIL_TICK_SECONDS", "nan"),
@@ -143,6 +145,7 @@ def test_good_values_are_read(tmp_path: Path) -> None:
         "COOPMAIL_SIMULATION": "1",
         "COOPMAIL_RUN_JOBS": "0",
         "COOPMAIL_TICK_SECONDS": "0.05",
+        "COOPMAIL_TRUSTED_PROXY": "10.0.0.1",
     })  # fmt: skip
     assert settings == Settings(
         secret_keys={9: f"{KEY}a", 10: f"{KEY}b"},
@@ -157,6 +160,7 @@ def test_good_values_are_read(tmp_path: Path) -> None:
         simulation=True,
         run_jobs=False,
         tick_seconds=0.05,
+        trusted_proxy="10.0.0.1",
     )
     assert list(settings.secret_keys) == [9, 10]
     assert (settings.embedded, settings.mail_domain) == (False, "mail.example")
