@@ -49,6 +49,7 @@ node_modules/installed: package-lock.json package.json .npmrc
 	@touch $@
 
 translations: install ## Bring the Dutch catalogue up to date with the texts in code and templates
+	@mkdir -p var
 	$(BIN)/pybabel --quiet extract --mapping babel.cfg --keywords lazy --no-location --omit-header --sort-output --output-file var/messages.pot .
 	$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date --domain messages --locale nl --input-file var/messages.pot --output-dir translations
 
