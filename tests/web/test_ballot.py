@@ -404,3 +404,31 @@ def test_one_invitation_a_contact_a_unit_and_one_mail_each(office: Parts, poll: 
         invited = session.scalar(sa.select(sa.func.count()).select_from(Invitation))
         queued = session.scalar(sa.select(sa.func.count()).select_from(Mail))
     assert (invited, queued) == (5, 5)
+
+
+def test_an_outcome_without_its_quorum_announces_nothing_that_would_be_carried_out(
+    client: FlaskClient, office: Parts, cooperative: Cooperative, clock: FrozenClock, deliver: Deliver
+) -> None:
+    with office.db.transaction() as (session, now):
+        draft = build_poll(session, cooperative, closes_at=CLOSING, quorum="1/2")
+        actions.open_poll(session, draft.id, now, office.basis)
+    els = link_of(deliver(), "els.peeters@aartselaar.example")
+    client.post(els, data={"choice": "keep"})
+    clock.move_to(CLOSING)
+    mail = next(mail for mail in deliver() if mail.to == "els.peeters@aartselaar.example" and "uitslag" in mail.subject)
+    pages = [client.get(path).get_data(as_text=True) for path in (f"{els}?lang=en", "/polls/krantenarchief?lang=en")]
+    for page in pages:
+        assert "Too few took part for the vote to count: nothing is chosen." in page
+        assert "Nothing is chosen by this vote, so nothing changes because of it." in page
+    assert "Deze stemronde heeft niets gekozen en verandert dus niets." in " ".join(mail.text.split())
+    assert "wat gekozen wordt, wordt uitgevoerd" not in mail.text
+
+
+def test_a_vote_that_is_closed_early_says_so(
+    client: FlaskClient, office: Parts, clock: FrozenClock, poll: Poll, els: str, deliver: Deliver
+) -> None:
+    with office.db.transaction() as (session, now):
+        actions.close_poll(session, poll.id, now, office.basis, early=True)
+    assert "Closed early, on Monday 16 November 2026 at 09:00" in client.get(f"{els}?lang=en").get_data(as_text=True)
+    assert client.post(els, data={"choice": "keep"}).status_code == 409
+    assert any("Vroeger gesloten" in mail.text for mail in deliver())
