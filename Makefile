@@ -57,7 +57,7 @@ bench: install ## Measure what is said to be fast
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## Lock the dependencies anew (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra postgres --extra simulation pyproject.toml --output-file requirements/run.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra production --extra simulation pyproject.toml --output-file requirements/run.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements/dev.txt
 
 clean: ## Remove what was installed and made, the demonstration's data included

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +17,9 @@ _PREFIX = "COOPMAIL_"
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
 _HOST = re.compile(r"[a-z0-9.:_-]+")
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f<>,;:\"]+@[A-Za-z0-9.-]+")
+
+
+_SECRETS = {_PREFIX + name for name in ("SECRET_KEYS", "SMTP", "DATABASE_URL", "REDIS_URL", "METRICS_TOKEN")}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,14 @@ class Settings:
     run_jobs: bool = True
     trusted_proxy: str = ""
     tick_seconds: float = 5.0
+    redis_url: str | None = field(default=None, repr=False)
+    server: str = "waitress"
+    processes: int = 2
+    key_folder: Path = ROOT / "var" / "poll-keys"
+    relay_connections: int = 8
+    relay_rate: int | None = None
+    domain_rate: int | None = None
+    metrics_token: str = field(default="", repr=False)
 
     @property
     def embedded(self) -> bool:
@@ -73,7 +84,11 @@ class Settings:
                 values[attribute] = read(given[name].strip())
             except (ValueError, OSError) as error:
                 # A key is not shown, not even a wrong one.
-                shown = "" if name.endswith(("KEYS", "SMTP", "DATABASE_URL")) else f" and got {given[name]!r}"
+                shown = (
+                    ""
+                    if name.endswith(("KEYS", "SMTP", "DATABASE_URL", "REDIS_URL", "TOKEN"))
+                    else f" and got {given[name]!r}"
+                )
                 raise SettingError(f"{name} wants {wants}{shown}.") from error
         if "secret_keys" not in values:
             raise SettingError(f"{_PREFIX}SECRET_KEYS is missing: it wants {_READERS[_PREFIX + 'SECRET_KEYS'][2]}.")
@@ -121,6 +136,14 @@ def _relay(text: str) -> Relay:
         unquote(parts.username or ""),
         unquote(parts.password or ""),
     )
+
+
+def _redis(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.scheme == "unix"):
+        raise ValueError
+    _ = parts.port  # raises ValueError where it is no number
+    return text
 
 
 def _readable_relay(text: str) -> Relay:
@@ -173,6 +196,28 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _server(text: str) -> str:
+    if text not in ("waitress", "gunicorn"):
+        raise ValueError
+    return text
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{16,200}", text):
+        raise ValueError
+    return text
+
+
 _READERS = {
     _PREFIX + "SECRET_KEYS": (
         "secret_keys",
@@ -207,4 +252,28 @@ _READERS = {
     ),
     _PREFIX + "RUN_JOBS": ("run_jobs", _flag, "0 or 1"),
     _PREFIX + "TICK_SECONDS": ("tick_seconds", _seconds, "a number of seconds between 0.05 and 60"),
+    _PREFIX + "REDIS_URL": ("redis_url", _redis, "redis://HOST:PORT/NUMBER, rediss://… or unix:///SOCKET"),
+    _PREFIX + "SERVER": ("server", _server, "waitress (one process) or gunicorn"),
+    _PREFIX + "PROCESSES": ("processes", _number(1, 64), "how many processes gunicorn starts, 1 to 64"),
+    _PREFIX + "KEY_FOLDER": ("key_folder", _folder, "a folder outside the database for the keys of secret polls"),
+    _PREFIX + "RELAY_CONNECTIONS": (
+        "relay_connections",
+        _number(1, 50),
+        "how many connections a worker may open to the relay, 1 to 50",
+    ),
+    _PREFIX + "RELAY_RATE": (
+        "relay_rate",
+        _number(1, 10_000_000),
+        "how many messages a minute the relay may be handed",
+    ),
+    _PREFIX + "DOMAIN_RATE": (
+        "domain_rate",
+        _number(1, 10_000_000),
+        "how many messages a minute one receiving domain may get",
+    ),
+    _PREFIX + "METRICS_TOKEN": (
+        "metrics_token",
+        _token,
+        "16 to 200 printable characters, to be sent as a bearer token by whoever collects figures",
+    ),
 }

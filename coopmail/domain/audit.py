@@ -12,7 +12,11 @@ from coopmail.domain.base import Base
 
 
 class AuditRow(Base):
-    """One act; rows are only added. `actor` is `contact:ID`, `staff` or `runner`; `subject` is `poll:ID` or so."""
+    """One act; rows are only added. `actor` is `contact:ID`, `staff` or `runner`; `subject` is `poll:ID` or so.
+
+    Sealed a few seconds later: `sequence` numbers the chain without a gap, `commitment` is the hash of salt, actor and
+    detail (a person is forgotten by erasing these three), `chain` the hash of all before it and of this row.
+    """
 
     __tablename__ = "audit_rows"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -21,6 +25,10 @@ class AuditRow(Base):
     actor: Mapped[str] = mapped_column(sa.String(60))
     subject: Mapped[str] = mapped_column(sa.String(60), index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    sequence: Mapped[int | None] = mapped_column(unique=True, index=True)
+    salt: Mapped[str | None] = mapped_column(sa.String(32))
+    commitment: Mapped[str | None] = mapped_column(sa.String(64))
+    chain: Mapped[str | None] = mapped_column(sa.String(64))
 
 
 class Matter(Base):

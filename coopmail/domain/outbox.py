@@ -48,7 +48,7 @@ class Mail(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (sa.Index("ix_outbox_due", "state", "priority", "not_before"),)
+    __table_args__ = (sa.Index("ix_outbox_due", "state", "priority", "not_before", "id"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(32), unique=True)
     template: Mapped[str] = mapped_column(sa.String(60))
@@ -82,3 +82,35 @@ class MailEvent(Base):
     at: Mapped[datetime]
     event: Mapped[str] = mapped_column(sa.String(30))
     detail: Mapped[str] = mapped_column(sa.String(500))
+
+
+class StopKind(enum.StrEnum):
+    """How a campaign stands still: for a while, or for good."""
+
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class CampaignStop(Base):
+    """A campaign whose mails do not go out: paused until the row is gone, or cancelled."""
+
+    __tablename__ = "campaign_stops"
+    campaign: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    kind: Mapped[StopKind] = mapped_column(enumeration(StopKind))
+    at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(sa.String(500))
+
+
+class RelayState(Base):
+    """What all senders share about the relay (`relay`) and each receiving domain (`domain:NAME`).
+
+    `free_at` paces: when the next message is due at the configured rate. `failures` and `blocked_until` are the circuit
+    breaker's: faults in a row, and until when nobody tries.
+    """
+
+    __tablename__ = "relay_states"
+    name: Mapped[str] = mapped_column(sa.String(260), primary_key=True)
+    free_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    blocked_until: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(sa.String(500), default="")

@@ -100,6 +100,7 @@ class Poll(Base):
     share_of: Mapped[ShareOf] = mapped_column(enumeration(ShareOf))
     quorum: Mapped[str | None] = mapped_column(sa.String(20))
     tie_rule: Mapped[TieRule] = mapped_column(enumeration(TieRule))
+    secret: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     closes_at: Mapped[datetime] = mapped_column(index=True)
     reminder_days: Mapped[list[int]] = mapped_column(sa.JSON)
     charter_entry: Mapped[str | None] = mapped_column(sa.String(60))
@@ -110,6 +111,7 @@ class Poll(Base):
     announced_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     withdrawal_reason: Mapped[str] = mapped_column(sa.Text, default="")
+    key_destroyed_at: Mapped[datetime | None]
 
     service: Mapped[Service | None] = relationship()
     group: Mapped[Group] = relationship()
@@ -217,7 +219,7 @@ class Ballot(Base):
     unit_id: Mapped[int] = mapped_column(sa.ForeignKey("voting_units.id"), unique=True)
     contact_id: Mapped[int] = mapped_column(sa.ForeignKey("contacts.id"))
     answered_by: Mapped[str] = mapped_column(sa.String(200))
-    marks_text: Mapped[str] = mapped_column(sa.Text)
+    marks_text: Mapped[str | None] = mapped_column(sa.Text)
     cast_at: Mapped[datetime]
     version: Mapped[int]
 
@@ -225,8 +227,8 @@ class Ballot(Base):
 
     @property
     def marks(self) -> Marks:
-        """The keys that are marked."""
-        return read_marks(self.marks_text)
+        """The keys that are marked; none can be read here where the poll is secret."""
+        return read_marks(self.marks_text) if self.marks_text is not None else ()
 
 
 class Outcome(Base):
@@ -245,6 +247,40 @@ class Outcome(Base):
     verdict: Mapped[Verdict] = mapped_column(enumeration(Verdict))
     winner: Mapped[str | None] = mapped_column(sa.String(30))
     tied: Mapped[list[str]] = mapped_column(sa.JSON)
+    list_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    audit_head: Mapped[str | None] = mapped_column(sa.String(80))
+
+
+class PollKey(Base):
+    """The database's half of a secret poll's key; the other half is a file outside it. Deleted at closing."""
+
+    __tablename__ = "poll_keys"
+    poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"), primary_key=True)
+    half: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
+class SealedBallot(Base):
+    """What a unit answered in a secret poll that is open, readable with the poll's key alone.
+
+    `handle` is HMAC(poll key, unit): without the key it names nobody. No voter, no time, and no order of insertion
+    (SQLite: no rowid; PostgreSQL keeps rows in the order in which they came, so what is marked is encrypted).
+    """
+
+    __tablename__ = "sealed_ballots"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it from the class
+    handle: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"), index=True)
+    sealed: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
+class PublishedBallot(Base):
+    """A ballot of a secret poll that is closed, under the receipt code that its voter saw on the page."""
+
+    __tablename__ = "published_ballots"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it from the class
+    poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    marks_text: Mapped[str] = mapped_column(sa.Text)
 
 
 class ReminderState(enum.StrEnum):

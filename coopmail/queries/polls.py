@@ -91,10 +91,10 @@ def profile(session: Session, poll_id: int) -> dict[Marks, int]:
     rows = session.execute(
         sa.select(Ballot.marks_text, sa.func.sum(VotingUnit.weight))
         .join(VotingUnit, VotingUnit.id == Ballot.unit_id)
-        .where(Ballot.poll_id == poll_id)
+        .where(Ballot.poll_id == poll_id, Ballot.marks_text.is_not(None))
         .group_by(Ballot.marks_text)
     )
-    return {read_marks(text): int(weight) for text, weight in rows}
+    return {read_marks(text or "[]"): int(weight) for text, weight in rows}
 
 
 def electorate_weight(session: Session, poll_id: int) -> int:
@@ -144,7 +144,7 @@ def named_ballots(session: Session, poll_id: int) -> list[NamedBallot]:
         .where(VotingUnit.poll_id == poll_id)
         .order_by(VotingUnit.name)
     )
-    return [NamedBallot(name, read_marks(text), cast_at) for name, text, cast_at in rows]
+    return [NamedBallot(name, read_marks(text or "[]"), cast_at) for name, text, cast_at in rows]
 
 
 def outcome_of(session: Session, poll_id: int) -> Outcome | None:

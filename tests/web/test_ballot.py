@@ -33,7 +33,7 @@ def link_of(mails: list[Received], to: str, containing: str = "", template: str 
     return found[0].link
 
 
-def ballots(office: Parts) -> list[tuple[str, str, int]]:
+def ballots(office: Parts) -> list[tuple[str | None, str, int]]:
     """What is recorded: the unit's marks, who answered, which version."""
     with office.db.reading() as (session, _):
         rows = session.scalars(sa.select(Ballot).order_by(Ballot.unit_id))
