@@ -6,6 +6,8 @@ of their own that cannot write; PostgreSQL's readers are READ ONLY transactions.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -44,6 +46,7 @@ class Database:
         self.doorbell = doorbell or Doorbell()
         self._clock = system_clock
         self._simulation = simulation
+        self._seen = (-math.inf, datetime.min.replace(tzinfo=UTC))
         self.sqlite = url.startswith("sqlite")
         if self.sqlite:
             try:
@@ -70,10 +73,27 @@ class Database:
                 self.doorbell.ring()
 
     @contextmanager
+    def steady(self) -> Iterator[Steady]:
+        """One connection for many short transactions in a row that need not wait for the disk (see `transaction`)."""
+        with self._fast_engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            if not self.sqlite:
+                # The few statements of such a connection are prepared once, and not planned again each time.
+                connection.exec_driver_sql("SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan")
+                connection.commit()
+            try:
+                yield Steady(self, session)
+            finally:
+                session.rollback()
+                if not self.sqlite and not connection.invalidated:
+                    connection.exec_driver_sql("RESET synchronous_commit; RESET plan_cache_mode")
+                    connection.commit()
+
+    @contextmanager
     def reading(self) -> Iterator[tuple[Session, Now]]:
         """A session that can only read. What it loaded stays usable after it is closed."""
         with Session(self._read_engine, expire_on_commit=False) as session:
-            yield session, lambda: self._now(session)
+            yield session, lambda: self._about_now(session)
+            session.commit()  # after a rollback psycopg would prepare, and PostgreSQL plan, every statement anew
 
     @staticmethod
     def look_again(session: Session) -> None:
@@ -85,6 +105,41 @@ class Database:
         self.engine.dispose()
         self._read_engine.dispose()
         self._fast_engine.dispose()
+
+    def scrub(self, *tables: str) -> bool:
+        """Take deleted rows of these tables off the disk as far as the database can; false: try again later.
+
+        SQLite: the log is written into the file, where deleted rows are zeros, and cut to nothing; somebody who still
+        reads the old state keeps it from that. PostgreSQL: VACUUM, outside of any transaction.
+        """
+        if not self.sqlite:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                # To shorten the file it would wait for every reader, and voters for it.
+                connection.exec_driver_sql(f"VACUUM (TRUNCATE false) {', '.join(tables)}")
+            return True
+        raw: Any = self.engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA busy_timeout = 1000")  # writers wait meanwhile: rather come back later
+            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            cursor.execute("PRAGMA busy_timeout = 20000")
+        finally:
+            raw.close()
+        return not busy
+
+    def _about_now(self, session: Session) -> datetime:
+        """The time for what decides nothing: PostgreSQL's clock is asked once a second.
+
+        Deadlines are held by `transaction`, which asks each time.
+        """
+        if self.sqlite or self._simulation or self._clock is not None:
+            return self._now(session)
+        asked, found = self._seen
+        since = time.monotonic() - asked
+        if not 0 <= since < 1:
+            asked, found = self._seen = time.monotonic(), self._now(session)
+            since = 0
+        return found + timedelta(seconds=since)
 
     def _now(self, session: Session) -> datetime:
         if self._clock is not None:
@@ -116,6 +171,7 @@ class Database:
             # A receipt promises that the answer is on disk.
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # a deleted secret ballot is zeros on the disk
             if read_only:
                 connection.execute("PRAGMA query_only = ON")
 
@@ -124,3 +180,16 @@ class Database:
             connection.exec_driver_sql(begin)
 
         return engine
+
+
+class Steady:
+    """Transactions one after the other on one connection."""
+
+    def __init__(self, db: Database, session: Session) -> None:
+        self._db, self._session = db, session
+
+    @contextmanager
+    def transaction(self) -> Iterator[tuple[Session, Now]]:
+        """As `Database.transaction(durable=False)`; its `now` decides nothing and may be asked of the clock earlier."""
+        with self._session.begin():
+            yield self._session, lambda: self._db._about_now(self._session)

@@ -6,10 +6,11 @@ Needs an application context; outside a request it is used under `speaking(langu
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import nh3
 from babel.dates import format_date, format_datetime, format_timedelta
@@ -18,6 +19,7 @@ from flask_babel import force_locale, get_locale, gettext, ngettext
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from coopmail.domain.ballot_list import shows_counts
 from coopmail.domain.base import in_language
 from coopmail.domain.calendar import BRUSSELS
 from coopmail.domain.counting import Majority, ShareOf, TieRule, Verdict
@@ -46,16 +48,24 @@ _TAGS = {
 }
 
 
+_SPOKEN: ContextVar[str | None] = ContextVar("spoken", default=None)
+"""Asked for each mail several times, so it is not looked up in the request every time."""
+
+
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Say everything inside in that language."""
-    with force_locale(language):
-        yield
+    before = _SPOKEN.set(language)
+    try:
+        with force_locale(language):
+            yield
+    finally:
+        _SPOKEN.reset(before)
 
 
 def language() -> str:
     """The language spoken now: `nl` or `en`."""
-    return "en" if str(get_locale() or "nl").startswith("en") else "nl"
+    return _SPOKEN.get() or ("en" if str(get_locale() or "nl").startswith("en") else "nl")
 
 
 def moment(at: datetime) -> str:
@@ -96,14 +106,22 @@ def number(value: int) -> str:
 
 def euro(cents: int) -> str:
     """An amount excl. VAT, as in "€ 50.000,00 excl. btw"."""
+    whole, part = divmod(abs(cents), 100)
+    sign = "-" if cents < 0 else ""
     if language() == "en":
-        return f"€{format_decimal(cents / 100, '#,##0.00', locale='en_GB')} excl. VAT"
-    return f"€\N{NO-BREAK SPACE}{format_decimal(cents / 100, '#,##0.00', locale='nl_BE')} excl. btw"
+        return f"€{sign}{whole:,}.{part:02} excl. VAT"
+    thousands = f"{whole:,}".replace(",", ".")
+    return f"€\N{NO-BREAK SPACE}{sign}{thousands},{part:02} excl. btw"
 
 
 def cost(option: Option, cents: int) -> str:
     """What an option costs, a year where it comes back every year."""
-    return gettext("%(amount)s a year", amount=euro(cents)) if option.cost_yearly else euro(cents)
+    return _a_year(language()).replace("#", euro(cents)) if option.cost_yearly else euro(cents)
+
+
+@lru_cache
+def _a_year(_language: str) -> str:
+    return gettext("%(amount)s a year", amount="#")
 
 
 def share(part: int, whole: int) -> str:
@@ -119,6 +137,7 @@ def said(row: object, field: str) -> str:
     return in_language(row, field, language())
 
 
+@lru_cache(maxsize=64)
 def markdown(text: str) -> Markup:
     """Text that staff wrote, as html without scripts, pictures or markup of their own."""
     html = nh3.clean(
@@ -177,7 +196,9 @@ def marks(poll: Poll, keys: list[str] | tuple[str, ...]) -> str:
 
 
 def outcome(poll: Poll, result: Outcome) -> str:
-    """The outcome in one sentence."""
+    """The outcome in one sentence; without numbers where they would tell who voted what."""
+    if result.verdict is Verdict.CARRIED and result.winner is not None and not shows_counts(poll, result.cast):
+        return _chosen(poll, option_label(poll, result.winner)) + _by_rule(result)
     if result.verdict is Verdict.CARRIED and result.winner is not None:
         votes, valid = result.tally[result.winner], result.cast - result.abstentions
         values = {"option": option_label(poll, result.winner), "votes": number(votes), "valid": number(valid)}
@@ -188,11 +209,7 @@ def outcome(poll: Poll, result: Outcome) -> str:
                 "“%(option)s” was named most, in %(votes)s of %(valid)s valid votes.", **values
             ),
         }[poll.effect]
-        if result.tied:
-            text += " " + gettext(
-                "The vote was tied, and the rule published beforehand gives it to what stays as it is."
-            )
-        return text
+        return text + _by_rule(result)
     if result.verdict is Verdict.TIE:
         tied = gettext(" and ").join(f"“{option_label(poll, key)}”" for key in result.tied)
         return gettext("The vote is tied between %(options)s: nothing is chosen.", options=tied)
@@ -202,6 +219,29 @@ def outcome(poll: Poll, result: Outcome) -> str:
         Verdict.ALL_ABSTAINED: gettext("All who voted abstained: nothing is chosen."),
         Verdict.NO_MAJORITY: gettext("No option has the majority that was asked: nothing is chosen."),
     }[result.verdict]
+
+
+def _chosen(poll: Poll, option: str) -> str:
+    return {
+        Effect.BINDING: gettext("“%(option)s” is chosen.", option=option),
+        Effect.ADVICE: gettext("The advice is “%(option)s”.", option=option),
+        Effect.CONSULTATION: gettext("“%(option)s” was named most.", option=option),
+    }[poll.effect]
+
+
+def _by_rule(result: Outcome) -> str:
+    """What is said where a tie was broken."""
+    if not result.tied:
+        return ""
+    return " " + gettext("The vote was tied, and the rule published beforehand gives it to what stays as it is.")
+
+
+def hidden_counts() -> str:
+    """Why the counts of a secret vote are not shown."""
+    return gettext(
+        "Fewer than five voted. In a secret vote we then only show what came of it: how many chose what would tell"
+        " who chose what."
+    )
 
 
 def turnout(poll: Poll, result: Outcome) -> str:
@@ -242,23 +282,35 @@ def votes(count: int) -> str:
     return ngettext("%(num)s vote", "%(num)s votes", count)
 
 
-def wrap(text: str, columns: int = 72) -> str:
-    """Plain text in columns; a line with the address of a page stays whole, a list hangs under its dash."""
-    lines = []
-    for line in text.split("\n"):
-        indent = re.match(r" *(?:[-•] )?", line)
-        start = indent.group() if indent else ""
-        if "://" in line or len(line) <= columns:
-            lines.append(line.rstrip())
-        else:
-            lines.append(
-                textwrap.fill(
-                    line[len(start) :],
-                    columns,
-                    initial_indent=start,
-                    subsequent_indent=" " * len(start),
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+def wrap(text: str) -> str:
+    """Plain text in columns, without more than one empty line in a row."""
+    lines = "\n".join(wrap_line(line) for line in text.split("\n"))
+    return tidy_lines(lines)
+
+
+def tidy_lines(text: str) -> str:
+    """Wrapped text without more than one empty line in a row, and none around it."""
+    return (re.sub(r"\n{3,}", "\n\n", text) if "\n\n\n" in text else text).strip() + "\n"
+
+
+_COLUMNS = 72
+_INDENT = re.compile(r" {0,8}(?:[-•] )?")
+
+
+def wrap_line(line: str) -> str:
+    """A line of plain text in columns; one with the address of a page stays whole, a list hangs under its dash."""
+    if len(line) <= _COLUMNS or "://" in line:
+        return line.rstrip()
+    indent = _INDENT.match(line)
+    hang = " " * len(indent.group() if indent else "")
+    lines, begin, room = [], 0, _COLUMNS
+    while len(line) - begin > room:
+        cut = line.rfind(" ", begin + (len(hang) if begin == 0 else 0) + 1, begin + room + 1)
+        if cut < 0:  # a word longer than a line stays whole
+            cut = line.find(" ", begin + room)
+            if cut < 0:
+                break
+        lines.append(line[begin:cut].rstrip(" "))
+        begin = cut + len(line[cut:]) - len(line[cut:].lstrip(" "))
+        room = _COLUMNS - len(hang)
+    return f"\n{hang}".join([*lines, line[begin:].rstrip()]) if line[begin:].strip() else f"\n{hang}".join(lines)

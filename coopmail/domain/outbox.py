@@ -92,12 +92,13 @@ class StopKind(enum.StrEnum):
 
 
 class CampaignStop(Base):
-    """A campaign whose mails do not go out: paused until the row is gone, or cancelled."""
+    """A campaign whose mails do not go out: cancelled, or paused until `until` or until the row is gone."""
 
     __tablename__ = "campaign_stops"
     campaign: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
     kind: Mapped[StopKind] = mapped_column(enumeration(StopKind))
     at: Mapped[datetime]
+    until: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(sa.String(500))
 
 

@@ -1,331 +1,410 @@
-"""Sends what the outbox holds: claim a batch, commit, send outside any transaction, record by the claim's epoch.
+"""Sends what the outbox holds: claim a batch, then over several connections at once ask, compose, hand over, record.
 
 The promise (README): every queued mail is handed to the relay at least once until it is accepted, permanently
-refused, cancelled or expired. A claim holds a row for a lease; whoever died gives it back when the lease ends, and a
-record by an older claim changes nothing.
+refused, cancelled or expired. What a relay said to the last message of a connection is committed before that connection
+ends another one; answers that come together share a commit. In the same transaction each next mail is asked about anew:
+is it still wanted, by whom, at what address?
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
-import threading
 import time
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-import sqlalchemy as sa
+import flask_mail
 import structlog
-from flask import Flask
-from sqlalchemy.orm import Session, joinedload
+from flask import Flask, current_app
+from sqlalchemy.orm import Session
 
 from coopmail import wording
-from coopmail.domain.links import Invitation
-from coopmail.domain.outbox import WAITING, Mail, MailEvent, MailState
+from coopmail.actions.outbox import pause_campaign
+from coopmail.actions.records import RUNNER, raise_matter
+from coopmail.db import Steady
+from coopmail.domain.outbox import MailState, Priority, StopKind
 from coopmail.errors import (
+    ActionRefused,
     HeaderError,
     Interrupted,
-    MessageRefused,
     PassingFailure,
     RecipientRefused,
     RelayDown,
     RelayError,
     SenderRefused,
 )
-from coopmail.mail import letters, relay
-from coopmail.mail.message import Mailbox, Message
-from coopmail.mail.rendering import render
+from coopmail.mail import breaker, claims, letters, relay
+from coopmail.mail.claims import Claim, Result
+from coopmail.mail.composing import Composer
+from coopmail.mail.conversation import Reply
+from coopmail.mail.message import Mailbox, Message, head, message_id
 from coopmail.parts import Parts, parts
+from coopmail.queries.outbox import Envelope, envelopes
 
-BATCH = 100
-LEASE = timedelta(seconds=60)
-RENEW_SECONDS = 10.0
 RETRY_MINUTES = (1, 5, 15, 60, 180)
 """After a passing failure: so many minutes, then every 3 hours, ± 20 %, until the mail expires."""
 GIVE_UP_AFTER = timedelta(days=5)
 """A mail without an expiry of its own is tried for so long."""
-PAUSE_AFTER_RELAY_FAULT = timedelta(seconds=30)
+SENDER_PAUSE = timedelta(hours=1)
+"""A campaign whose sender is refused is tried again after so long, unless staff resume it before."""
+FAULTS = 3
+"""So many connections may fail or break off in a row, or at one mail, before the relay is taken to be down."""
+A_CHANNEL_EACH = 10
+"""A further connection is opened for so many mails that wait."""
+FRESH = 0.5
+"""For so many seconds what mails share (a poll, its wording) is not read again."""
 
-Connection = relay.RelayConnection | relay.MailboxConnection
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class _Claim:
-    id: int
-    epoch: int
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """What comes back with an answer."""
 
-
-@dataclass(frozen=True)
-class _Result:
-    state: MailState
-    event: str
-    reply: str
-    retry_at: datetime | None = None
-    charged: bool = True
-    stops_batch: bool = False
+    claim: Claim
+    envelope: Envelope
+    message: Message | None
+    """For whoever listens to Flask-Mail's signal."""
 
 
 def deliver_due(app: Flask, seconds: float = 50.0, jitter: Callable[[], float] = random.random) -> int:
-    """Send what is due, for at most so many seconds; returns how many messages were accepted.
+    """Send what is due; begins no message after so many seconds. Returns how many messages were accepted.
 
     Stops early where the relay itself is at fault: its rows wait, and no message is blamed.
     """
+    with app.app_context(), _Run(app, time.monotonic() + seconds, jitter) as run:
+        while run.turn():
+            pass
+        return run.accepted
+
+
+def composer_of(app: Flask) -> Composer:
+    """What this process keeps of compiled letters."""
     office = parts(app)
-    until = time.monotonic() + seconds
-    accepted = 0
-    while time.monotonic() < until:
-        claims = _claim(office)
-        if not claims:
-            break
-        with app.app_context():
-            sent, down = _send_batch(app, office, claims, until, jitter)
-        accepted += sent
-        if down:
-            break
-    return accepted
+    kept: Composer = app.extensions.setdefault(
+        "coopmail.composer", Composer(office.charter, office.settings.sender_name)
+    )
+    return kept
 
 
-def _claim(office: Parts) -> list[_Claim]:
-    with office.db.transaction() as (session, now):
-        moment = now()
-        free = sa.or_(
-            Mail.state == MailState.QUEUED,
-            (Mail.state == MailState.CLAIMED) & (Mail.lease_until < moment),
-        )
-        due = (
-            sa.select(Mail.id)
-            .where(Mail.state.in_(WAITING), free, Mail.not_before <= moment)
-            .order_by(Mail.priority, Mail.not_before, Mail.id)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        rows = session.execute(
-            sa.update(Mail)
-            .where(Mail.id.in_(due.scalar_subquery()))
-            .values(state=MailState.CLAIMED, lease_until=moment + LEASE, claim_epoch=Mail.claim_epoch + 1)
-            .returning(Mail.id, Mail.claim_epoch, Mail.priority)
-            .execution_options(synchronize_session=False)
-        ).all()
-        return [_Claim(row.id, row.claim_epoch) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
+class _Run:
+    """One sender at work, until nothing is due or its time is up."""
 
+    def __init__(self, app: Flask, until: float, jitter: Callable[[], float]) -> None:
+        self._office: Parts = parts(app)
+        self._until, self._jitter = until, jitter
+        self._composer = composer_of(app)
+        self._reader = _Reader(self._office)
+        mail, settings = app.extensions["mail"], self._office.settings
+        self._pool = relay.Pool(lambda: relay.connect(mail, settings), settings.relay_connections)
+        self._heartbeat = claims.Heartbeat(self._office.db)
+        self._waiting: deque[Claim] = deque()
+        self._finished: list[tuple[Claim, Result]] = []
+        self._refused: dict[str, str] = {}  # campaigns whose sender was refused, and in what words
+        self._open = ExitStack()
+        self._connection: Steady | None = None
+        self._spoken, self._language = ExitStack(), ""
+        self._admitted = self._probing = self._exhausted = self._stopped = False
+        self._fault: str | None = None
+        self._faults = 0
+        self._stumbled: Counter[int] = Counter()  # how often the relay failed at a mail
+        self.accepted = 0
 
-def _send_batch(
-    app: Flask, office: Parts, claims: list[_Claim], until: float, jitter: Callable[[], float]
-) -> tuple[int, bool]:
-    """Send a batch over one connection: how many were accepted, and whether the relay failed us."""
-    results: list[_Result] = []
-    try:
-        with (
-            _Heartbeat(office, claims) as heartbeat,
-            relay.connect(app.extensions["mail"], office.settings) as connection,
-            _Reader(office) as reader,
-        ):
-            for position, claim in enumerate(claims):
-                if time.monotonic() > until:
-                    _give_back(office, claims[position:], timedelta(0))
-                    break
-                result = _send_one(office, reader, claim, connection, jitter)
-                _record(office, claim, result)
-                heartbeat.done(claim)
-                results.append(result)
-                if result.stops_batch:
-                    pause = timedelta(hours=1) if result.event == "sender-refused" else timedelta(0)
-                    _give_back(office, claims[position + 1 :], pause)
-                    break
-    except RelayDown as error:
-        _log.warning("relay-down", reply=str(error))
-        _give_back(office, claims[len(results) :], PAUSE_AFTER_RELAY_FAULT)
-        return sum(result.state is MailState.SENT for result in results), True
-    return sum(result.state is MailState.SENT for result in results), False
-
-
-class _Heartbeat:
-    """Renews the lease of a batch every few seconds in a thread of its own, also while a relay is slow."""
-
-    def __init__(self, office: Parts, claims: list[_Claim]) -> None:
-        self._office = office
-        self._held = set(claims)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="coopmail-lease", daemon=True)
-
-    def __enter__(self) -> _Heartbeat:
-        self._thread.start()
+    def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._spoken.close()
+        self._pool.close()
+        self._reader.close()
+        self._open.close()
 
-    def done(self, claim: _Claim) -> None:
-        """This one is recorded."""
-        self._held.discard(claim)
+    def turn(self) -> bool:
+        """Record, claim, ask, compose, hand over, wait: each as far as there is something. False where all is done."""
+        self._refill()
+        group = self._next()
+        if not group and not self._finished and not self._pool.busy and self._fault is None:
+            return False
+        for claim, envelope in self._settle(group):
+            self._begin(claim, envelope)
+        for answer in self._pool.wait():
+            self._judge(answer)
+        return True
 
-    def _beat(self) -> None:
-        while not self._stop.wait(RENEW_SECONDS):
-            try:
-                _renew(self._office, list(self._held))
-            except Exception:  # a lease that cannot be renewed ends by itself: then the mail is another's to send
-                _log.exception("lease-not-renewed")
+    def _refill(self) -> None:
+        """Claim another batch before the last one has run out."""
+        if self._stopped or time.monotonic() > self._until:
+            self._release()
+            return
+        if len(self._waiting) >= self._pool.most or (self._exhausted and (self._waiting or self._pool.busy)):
+            return
+        if not self._may_try():
+            self._stopped = True
+            return
+        found = claims.claim(self._office.db, claims.BATCH, self._heartbeat.held)
+        self._exhausted = len(found) < claims.BATCH
+        if found and not self._heartbeat.beating:
+            self._open.enter_context(self._heartbeat)
+        self._heartbeat.held.update(found)
+        self._waiting.extend(found)
+        if not self._exhausted:
+            self._office.db.doorbell.ring()  # there is enough for others too
+
+    def _may_try(self) -> bool:
+        if not self._admitted:
+            with self._office.db.transaction() as (session, now):
+                self._admitted, self._probing = breaker.may_try(session, now())
+        return self._admitted
+
+    def _release(self) -> None:
+        held = list(self._waiting)
+        if not held:
+            return
+        self._waiting.clear()
+        self._office.db.doorbell.ring()  # there is more to do, now or for another
+        claims.give_back(self._office.db, held)
+        self._heartbeat.held.difference_update(held)
+
+    def _next(self) -> list[Claim]:
+        """The claims that a channel is ready for."""
+        if not self._waiting:
+            return []
+        wanted = 1 if self._probing else min(self._pool.most, -(-len(self._waiting) // A_CHANNEL_EACH))
+        try:
+            ready = self._pool.ready(wanted)
+        except RelayDown as error:
+            self._down(str(error))
+            return []
+        if self._probing and self._pool.busy:
+            return []
+        return [self._waiting.popleft() for _ in range(min(ready, wanted, len(self._waiting)))]
+
+    def _settle(self, group: list[Claim]) -> Iterator[tuple[Claim, Envelope]]:
+        """Record what has finished and ask about what comes next, in one transaction."""
+        if not group and not self._finished and self._fault is None:
+            return iter(())
+        with self._steady().transaction() as (session, now):
+            self._now = now()
+            self._record(session)
+            found = envelopes(session, [claim.id for claim in group]) if group else {}
+            overtaken = bool(group) and self._overtaken(session, group)
+            places = {} if overtaken else self._places(session, list(found.values()))
+        if overtaken:
+            self._waiting.extendleft(reversed(group))
+            self._release()
+            self._exhausted = False
+            return iter(())
+        return self._wanted(group, found, places)
+
+    def _steady(self) -> Steady:
+        if self._connection is None:
+            self._connection = self._open.enter_context(self._office.db.steady())
+        return self._connection
+
+    def _record(self, session: Session) -> None:
+        if self._finished:
+            claims.record(session, self._now, self._finished)
+            self._heartbeat.held.difference_update(claim for claim, _ in self._finished)
+            self._finished = []
+        if self._fault is not None:
+            breaker.fault(session, self._now, self._fault)
+            self._fault = None
+        elif self._probing and self.accepted:
+            breaker.well(session)
+            self._probing = False
+        while self._refused:
+            campaign, reason = self._refused.popitem()
+            with suppress(ActionRefused):  # it was cancelled meanwhile
+                pause_campaign(session, self._now, campaign, reason, actor=RUNNER, until=self._now + SENDER_PAUSE)
+            raise_matter(
+                session, self._now, f"sender-refused:{campaign}:{self._now:%Y-%m-%d}",
+                f"The relay refuses our sender, so campaign {campaign} waits for an hour: {reason}",
+            )  # fmt: skip
+
+    def _overtaken(self, session: Session, group: list[Claim]) -> bool:
+        """Whether something more urgent than these waits: then they go back, and it is claimed first."""
+        priority = group[0].priority
+        return priority > Priority.GOVERNANCE and claims.more_urgent(session, priority, self._now)
+
+    def _places(self, session: Session, found: list[Envelope]) -> dict[int, datetime]:
+        """The mails for which the relay or their domain is fed fast enough already, and when to come back."""
+        settings = self._office.settings
+        late: dict[int, datetime] = {}
+        if found and settings.relay_rate is not None:
+            breaker.take_turns(session)
+        for domain, mail in sorted(((mail.email or "").rpartition("@")[2].lower(), mail) for mail in found):
+            for name, rate in ((f"domain:{domain}"[:260], settings.domain_rate), (breaker.RELAY, settings.relay_rate)):
+                if rate is not None and mail.id not in late:
+                    come_back = breaker.pace(session, self._now, name, rate)
+                    if come_back is not None:
+                        late[mail.id] = come_back
+        return late
+
+    def _wanted(
+        self, group: list[Claim], found: dict[int, Envelope], places: dict[int, datetime]
+    ) -> Iterator[tuple[Claim, Envelope]]:
+        """The mails that are ours still, and may go now."""
+        for claim in group:
+            mail = found[claim.id]
+            if (mail.state, mail.epoch) != (MailState.CLAIMED, claim.epoch):
+                self._finish(claim, Result(mail.state, "left-to-another", "its lease had ended"))
+            elif mail.stopped is StopKind.PAUSED and (mail.stopped_until is None or mail.stopped_until > self._now):
+                self._finish(claim, Result(MailState.QUEUED, "paused", "", charged=False))
+            elif claim.id in places:
+                self._finish(claim, Result(MailState.QUEUED, "paced", "", places[claim.id], charged=False))
+            else:
+                yield claim, mail
+
+    def _begin(self, claim: Claim, mail: Envelope) -> None:
+        """Compose a mail and put it on the wire, or note why not."""
+        try:
+            outgoing = self._compose(claim, mail)
+        except letters.Unwanted as answer:
+            self._finish(claim, Result(answer.state, answer.state.value, answer.reason))
+        except HeaderError as error:
+            self._finish(claim, Result(MailState.FAILED, "not-writable", str(error)))
+        except Exception as error:  # a defect in one template must not hold up every other mail
+            _log.exception("mail-not-rendered", mail=claim.id, template=mail.template)
+            self._finish(claim, self._again_later(mail, "not-rendered", type(error).__name__))
+        else:
+            self._pool.start(outgoing)
+
+    def _compose(self, claim: Claim, mail: Envelope) -> relay.Outgoing:
+        settings = self._office.settings
+        sender, to = Mailbox(settings.sender_name, settings.sender), Mailbox(mail.name or "", mail.email or "")
+        desk = letters.Desk(self._reader.ask, self._now, settings, self._office.signer,
+                            self._reader.memory(), self._composer.keep)  # fmt: skip
+        self._speak(mail.language or "nl")
+        try:
+            letter = letters.write(desk, mail)
+        finally:
+            self._reader.look_again()  # no transaction is open while a relay takes its time
+        composed = self._composer.compose(mail.template, letter)
+        message = self._message(mail, letter) if flask_mail.email_dispatched.receivers else None
+        raw = head(
+            key=mail.key, message_id=message_id(mail.key, sender), to=to, sender=sender, reply_to=settings.reply_to,
+            subject=composed.subject, created_at=mail.created_at, language=mail.language,
+            extra={"X-Coopmail-Mail": mail.template},
+        ) + composed.body(mail.key)  # fmt: skip
+        return relay.Outgoing(_Tag(claim, mail, message), mail.key, sender.address, to.address, raw)
+
+    def _speak(self, language: str) -> None:
+        """Go on in that language. Most mails in a row have the same one, and changing it is not free."""
+        if language != self._language:
+            self._spoken.close()
+            self._spoken.enter_context(wording.speaking(language))
+            self._language = language
+
+    def _message(self, mail: Envelope, letter: letters.Letter) -> Message:
+        """The same as an object of Flask-Mail's."""
+        settings, rendered = self._office.settings, self._composer.plain(mail.template, letter)
+        return Message(
+            key=mail.key, to=Mailbox(mail.name, mail.email), sender=Mailbox(settings.sender_name, settings.sender),
+            reply_to=settings.reply_to, subject=rendered.subject, text=rendered.text, html=rendered.html,
+            created_at=mail.created_at, language=mail.language, headers={"X-Coopmail-Mail": mail.template},
+        )  # fmt: skip
+
+    def _judge(self, answer: relay.Answer) -> None:
+        """What the relay's answer means for the mail, and for the relay."""
+        assert isinstance(answer.tag, _Tag)
+        claim, mail, result = answer.tag.claim, answer.tag.envelope, answer.result
+        if isinstance(result, Reply):
+            self._faults = 0
+            self.accepted += 1
+            self._finish(claim, Result(MailState.SENT, "sent", str(result)))
+            if answer.tag.message is not None:
+                self._signal(answer.tag.message)
+        elif isinstance(result, RelayDown):
+            self._relay_fault(claim, answer.fresh, str(result))
+        elif isinstance(result, SenderRefused):
+            self._refused[mail.campaign] = str(result)
+            self._finish(claim, Result(MailState.QUEUED, "sender-refused", str(result), charged=False))
+        else:
+            if isinstance(result, Interrupted):
+                self._faults += 1
+                if self._faults >= FAULTS:
+                    self._down(str(result))
+            self._finish(claim, self._failure(mail, result))
+
+    def _failure(self, mail: Envelope, error: RelayError) -> Result:
+        if isinstance(error, Interrupted):
+            return self._again_later(mail, "interrupted", str(error))
+        if isinstance(error, PassingFailure):
+            return self._again_later(mail, "deferred", str(error))
+        if isinstance(error, RecipientRefused):
+            return Result(MailState.BOUNCED, "bounced", str(error))
+        return Result(MailState.FAILED, "refused", str(error))
+
+    def _relay_fault(self, claim: Claim, fresh: bool, reason: str) -> None:
+        """A goodbye between messages is no fault: the mail takes the next connection. Else it waits, unblamed."""
+        self._stumbled[claim.id] += 1
+        others, proven = self._pool.busy + self._pool.idle, self._pool.proven
+        self._faults += fresh and not proven
+        passing = not fresh or proven or (others and self._faults < FAULTS)
+        if passing and self._stumbled[claim.id] < FAULTS:
+            if fresh:
+                self._pool.most = max(1, others)  # the relay allows fewer
+            self._waiting.appendleft(claim)
+            return
+        # Not the first again when the relay is asked whether it is well: it may be at this message that it stumbles.
+        self._finish(
+            claim, Result(MailState.QUEUED, "relay-down", reason, self._now + 2 * breaker.PAUSE, charged=False)
+        )
+        self._down(reason)
+
+    def _down(self, reason: str) -> None:
+        _log.warning("relay-down", reply=reason)
+        self._fault, self._stopped = reason, True
+
+    def _signal(self, message: Message) -> None:
+        flask_mail.email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
+
+    def _finish(self, claim: Claim, result: Result) -> None:
+        self._finished.append((claim, result))
+
+    def _again_later(self, mail: Envelope, event: str, reply: str) -> Result:
+        minutes = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES) - 1)]
+        retry_at = self._now + timedelta(minutes=minutes * (0.8 + 0.4 * self._jitter()))
+        if retry_at >= (mail.expires_at or mail.created_at + GIVE_UP_AFTER):
+            return Result(MailState.EXPIRED, "expired", f"no time is left for another try: {reply}")
+        return Result(MailState.QUEUED, event, reply, retry_at)
 
 
 class _Reader:
-    """A session to ask with. Each mail is asked about anew; what mails share (a poll, its wording) is read again only
-    every half second."""
-
-    FRESH = 0.5
+    """A session to ask with where the envelope does not say enough, and what letters share while it is fresh."""
 
     def __init__(self, office: Parts) -> None:
         self._office = office
-        self._open = contextlib.ExitStack()
-        self._until = -math.inf
-        self.read: list[Mail] = []  # a session forgets what nobody holds
-        self.shared: dict[Hashable, dict[str, Any]] = {}
+        self._open = ExitStack()
+        self._session: Session | None = None
+        self._asked = False
+        self._memory = letters.Memory()
+        self._since = -math.inf
 
-    def __enter__(self) -> _Reader:
-        return self
+    def ask(self) -> Session:
+        """A reading session that sees the present."""
+        if self._session is None:
+            self._session, _ = self._open.enter_context(self._office.db.reading())
+        self._asked = True
+        return self._session
 
-    def __exit__(self, *_: object) -> None:
+    def look_again(self) -> None:
+        """Let go of what the session sees."""
+        if self._session is not None and self._asked:
+            self._asked = False
+            self._office.db.look_again(self._session)
+            self._session.expunge_all()
+
+    def memory(self) -> letters.Memory:
+        """What is fresh."""
+        if time.monotonic() - self._since > FRESH:
+            self._memory, self._since = letters.Memory(), time.monotonic()
+        return self._memory
+
+    def close(self) -> None:
+        """End the session."""
         self._open.close()
-
-    def ask(self) -> tuple[Session, Callable[[], datetime]]:
-        """The session, and `now`."""
-        if time.monotonic() > self._until:
-            self._open.close()
-            self._found = self._open.enter_context(self._office.db.reading())
-            self._until = time.monotonic() + self.FRESH
-            self.read.clear()
-            self.shared.clear()
-        self._office.db.look_again(self._found[0])
-        return self._found
-
-
-def _send_one(
-    office: Parts, reader: _Reader, claim: _Claim, connection: Connection, jitter: Callable[[], float]
-) -> _Result:
-    session, now = reader.ask()
-    mail = session.scalars(
-        sa.select(Mail)
-        .where(Mail.id == claim.id)
-        .options(
-            joinedload(Mail.contact),
-            joinedload(Mail.invitation).joinedload(Invitation.nomination),
-            joinedload(Mail.invitation).joinedload(Invitation.unit),
-        )
-        .execution_options(populate_existing=True)
-    ).one()
-    reader.read.append(mail)
-    if (mail.state, mail.claim_epoch) != (MailState.CLAIMED, claim.epoch):
-        return _Result(mail.state, "left-to-another", "its lease had ended")
-    moment = now()
-    try:
-        message = _message(office, letters.Desk(session, moment, office.settings, office.signer, reader.shared), mail)
-    except letters.Unwanted as answer:
-        return _Result(answer.state, answer.state.value, answer.reason)
-    except Exception as error:  # a defect in one template must not hold up every other mail
-        _log.exception("mail-not-rendered", mail=claim.id, template=mail.template)
-        return _again_later(mail, moment, jitter, "not-rendered", type(error).__name__)
-    finally:
-        office.db.look_again(session)  # no transaction is open while a relay takes its time
-    try:
-        return _Result(MailState.SENT, "sent", connection.hand_over(message))
-    except HeaderError as error:  # the bytes are made as they are handed over
-        return _Result(MailState.FAILED, "not-writable", str(error))
-    except RelayDown:
-        raise
-    except Interrupted as error:
-        return replace(_again_later(mail, moment, jitter, "interrupted", str(error)), stops_batch=True)
-    except PassingFailure as error:
-        return _again_later(mail, moment, jitter, "deferred", str(error))
-    except SenderRefused as error:
-        return _Result(MailState.QUEUED, "sender-refused", str(error), moment + timedelta(hours=1), False, True)
-    except RecipientRefused as error:
-        return _Result(MailState.BOUNCED, "bounced", str(error))
-    except (MessageRefused, RelayError) as error:
-        return _Result(MailState.FAILED, "refused", str(error))
-
-
-def _message(office: Parts, desk: letters.Desk, mail: Mail) -> Message:
-    contact = mail.contact
-    settings = office.settings
-    with wording.speaking(contact.language if contact else "nl"):
-        letter = letters.write(desk, mail)
-        assert contact is not None  # else the letter was unwanted
-        rendered = render(mail.template, letter, office.charter, settings.sender_name)
-    return Message(
-        key=mail.key,
-        to=Mailbox(contact.name, contact.email),
-        sender=Mailbox(settings.sender_name, settings.sender),
-        reply_to=settings.reply_to,
-        subject=rendered.subject,
-        text=rendered.text,
-        html=rendered.html,
-        created_at=mail.created_at,
-        language=contact.language,
-        headers={"X-Coopmail-Mail": mail.template},
-    )
-
-
-def _again_later(mail: Mail, moment: datetime, jitter: Callable[[], float], event: str, reply: str) -> _Result:
-    retry_at = moment + _wait(mail.attempts, jitter)
-    if retry_at >= (mail.expires_at or mail.created_at + GIVE_UP_AFTER):
-        return _Result(MailState.EXPIRED, "expired", f"no time is left for another try: {reply}")
-    return _Result(MailState.QUEUED, event, reply, retry_at)
-
-
-def _wait(attempts: int, jitter: Callable[[], float]) -> timedelta:
-    minutes = RETRY_MINUTES[min(attempts, len(RETRY_MINUTES) - 1)]
-    return timedelta(minutes=minutes * (0.8 + 0.4 * jitter()))
-
-
-def _record(office: Parts, claim: _Claim, result: _Result) -> None:
-    with office.db.transaction(durable=False) as (session, now):
-        moment = now()
-        values: dict[str, Any] = {
-            "state": result.state,
-            "reply": result.reply[:500],
-            "lease_until": None,
-            "attempts": Mail.attempts + int(result.charged and result.state in (MailState.SENT, MailState.QUEUED)),
-        }
-        if result.retry_at is not None:
-            values["not_before"] = result.retry_at
-        if result.state is MailState.SENT:
-            values["accepted_at"] = moment
-        mine = session.scalars(
-            sa.update(Mail)
-            .where(Mail.id == claim.id, Mail.claim_epoch == claim.epoch, Mail.state == MailState.CLAIMED)
-            .values(values)
-            .returning(Mail.id)
-            .execution_options(synchronize_session=False)
-        ).one_or_none()
-        event = result.event if mine is not None else f"{result.event}-after-lease"
-        session.add(MailEvent(mail_id=claim.id, at=moment, event=event, detail=result.reply[:500]))
-
-
-def _give_back(office: Parts, claims: list[_Claim], pause: timedelta) -> None:
-    """Return rows that are still ours to the queue, no attempt charged."""
-    with office.db.transaction() as (session, now):
-        moment = now()
-        for claim in claims:
-            session.execute(
-                sa.update(Mail)
-                .where(Mail.id == claim.id, Mail.claim_epoch == claim.epoch, Mail.state == MailState.CLAIMED)
-                .values(state=MailState.QUEUED, lease_until=None, not_before=moment + pause)
-                .execution_options(synchronize_session=False)
-            )
-
-
-def _renew(office: Parts, claims: list[_Claim]) -> None:
-    with office.db.transaction() as (session, now):
-        session.execute(
-            sa.update(Mail)
-            .where(
-                sa.tuple_(Mail.id, Mail.claim_epoch).in_([(claim.id, claim.epoch) for claim in claims]),
-                Mail.state == MailState.CLAIMED,
-            )
-            .values(lease_until=now() + LEASE)
-            .execution_options(synchronize_session=False)
-        )

@@ -1,7 +1,8 @@
 """What each mail holds, and whether it is still wanted: asked at the moment of sending, from the rows alone.
 
 `LETTERS` has an entry a template in `emails/`. What a campaign's mails share is kept apart from what is one
-recipient's (`shared`, `recipient`), so that the shared part can be compiled once.
+recipient's, so that the shared part is compiled once (`composing`). A template only inserts a recipient's texts and
+never asks about them; it may ask about flags and the length of lists.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from sqlalchemy.orm import Session
 
 from coopmail import wording
 from coopmail.config import Settings
-from coopmail.domain.contacts import Contact
-from coopmail.domain.links import Invitation
-from coopmail.domain.outbox import Mail, MailState
-from coopmail.domain.polls import Outcome, Poll, PollState, VotingUnit, unit_cost
+from coopmail.domain.contacts import Nomination
+from coopmail.domain.links import Invitation, Link
+from coopmail.domain.outbox import MailState, StopKind
+from coopmail.domain.polls import Audience, Outcome, Poll, PollState, Visibility, member_share, read_marks
 from coopmail.links import LinkSigner
 from coopmail.queries import invitations, polls
+from coopmail.queries.outbox import Envelope
 
 
 class Unwanted(Exception):
@@ -32,79 +34,120 @@ class Unwanted(Exception):
         self.state, self.reason = state, reason
 
 
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What the letters of a campaign have alike. The same content is the same object, so that it can be a key."""
+
+    values: dict[str, Any]
+
+
+NOTHING_SHARED = Shared({})
+
+
+@dataclass
+class Memory:
+    """What letters share while it is fresh: polls as read, and their words."""
+
+    polls: dict[int, Poll] = field(default_factory=dict)
+    shared: dict[Hashable, Shared] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Desk:
-    """What a letter is written with. `shared` keeps what a campaign's letters share while one session reads them."""
+    """What a letter is written with. `session` opens a session only where it is asked."""
 
-    session: Session
+    ask: Callable[[], Session]
     now: datetime
     settings: Settings
     signer: LinkSigner
-    shared: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
+    memory: Memory
+    keep: Callable[[dict[str, Any]], Shared]
+    """The one object of that content."""
 
-    def address(self, invitation: Invitation) -> str:
-        """The page of an invitation, with its signed token. Derived at send, never stored."""
-        link = invitations.link_of(self.session, invitation.id)
-        if not self.signer.knows(link.key_version):
+    @property
+    def session(self) -> Session:
+        """For what is not in the envelope."""
+        return self.ask()
+
+    def address(self, link_id: str, kind: str, key_version: int) -> str:
+        """The page of a link, with its signed token. Derived at send, never stored."""
+        if not self.signer.knows(key_version):
             raise Unwanted(MailState.FAILED, "the key of its link is kept no longer")
-        token = self.signer.sign(link.kind, link.id, link.key_version)
-        return f"{self.settings.base_url}/r/{token}"
+        return f"{self.settings.base_url}/r/{self.signer.sign(kind, link_id, key_version)}"
 
-    def once(self, what: str, poll: Poll, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What all letters of a poll share in the language spoken now, made once; each letter gets its own copy."""
+    def poll(self, mail: Envelope) -> Poll:
+        """The poll of a mail, as fresh as its envelope in what decides whether the mail is wanted."""
+        poll_id = mail.poll_id or 0
+        found = self.memory.polls.get(poll_id)
+        if found is None or (found.state, found.closes_at) != (mail.poll_state, mail.closes_at):
+            for key in [key for key, poll in self.memory.polls.items() if poll.id == poll_id]:
+                del self.memory.polls[key]
+            self.memory.shared.clear()
+            found = self.memory.polls[poll_id] = polls.whole(self.session, poll_id)
+        return found
+
+    def once(self, what: Hashable, poll: Poll, make: Callable[[], dict[str, Any]]) -> Shared:
+        """What all letters of a poll share in the language spoken now, made once."""
         key = (what, poll.id, wording.language())
-        if key not in self.shared:
-            self.shared[key] = make()
-        return dict(self.shared[key])
+        if key not in self.memory.shared:
+            self.memory.shared[key] = self.keep(make())
+        return self.memory.shared[key]
 
 
 @dataclass(frozen=True)
 class Letter:
     """What a mail says: shared by its campaign, and one recipient's."""
 
-    shared: dict[str, Any]
+    shared: Shared
     recipient: dict[str, Any]
 
 
-def write(desk: Desk, mail: Mail) -> Letter:
+def write(desk: Desk, mail: Envelope) -> Letter:
     """The letter of an outbox row, or `Unwanted`."""
-    if mail.contact is None or mail.contact.left_at is not None:
+    if mail.contact_id is None or mail.left_at is not None:
         raise Unwanted(MailState.SUPPRESSED, "the contact left")
+    if mail.stopped is StopKind.CANCELLED:
+        raise Unwanted(MailState.CANCELLED, "its campaign was cancelled")
     if mail.expires_at is not None and mail.expires_at <= desk.now:
         raise Unwanted(MailState.EXPIRED, "its time has passed")
-    return LETTERS[mail.template](desk, mail, mail.contact)
+    return LETTERS[mail.template](desk, mail)
 
 
-def _standing(mail: Mail) -> Invitation:
-    if mail.invitation is None or mail.invitation.revoked_at is not None:
+def _standing(mail: Envelope) -> None:
+    if mail.invitation_id is None or mail.revoked_at is not None:
         raise Unwanted(MailState.CANCELLED, "the invitation was taken back")
-    return mail.invitation
 
 
-def _of_poll(desk: Desk, mail: Mail) -> tuple[Invitation, Poll, Letter]:
-    """The facts that every mail about a poll has."""
-    invitation = _standing(mail)
-    poll, unit = invitation.poll, invitation.unit
-    if poll is None or unit is None:
+def _own_address(desk: Desk, mail: Envelope) -> str:
+    if mail.link_id is None:
+        raise Unwanted(MailState.FAILED, "its invitation has no link")
+    return desk.address(mail.link_id, mail.link_kind, mail.key_version)
+
+
+def _of_poll(desk: Desk, mail: Envelope) -> tuple[Poll, dict[str, Any]]:
+    """The poll of a mail, and what every letter about it says to one recipient."""
+    _standing(mail)
+    if mail.poll_id is None or mail.unit_id is None:
         raise Unwanted(MailState.FAILED, "its invitation is to no poll")
+    poll = desk.poll(mail)
     shares = {}
     for option in poll.options:
-        cents = unit_cost(poll, option, unit)
+        cents = member_share(option, mail.population, poll.population, poll.units)
         shares[option.key] = wording.cost(option, cents) if cents is not None else ""
-    address = desk.address(invitation)
-    recipient = {
-        "name": invitation.contact.name,
-        "functional": invitation.contact.functional,
-        "unit": unit.name,
+    address = _own_address(desk, mail)
+    return poll, {
+        "name": mail.name,
+        "functional": mail.functional,
+        "unit": mail.unit,
         "link": address,
         "person_link": f"{address}/person",
         "shares": shares,
     }
-    return invitation, poll, Letter(desk.once("poll", poll, lambda: _question(poll, unit)), recipient)
 
 
-def _question(poll: Poll, unit: VotingUnit) -> dict[str, Any]:
+def _question(poll: Poll) -> dict[str, Any]:
     """What a poll asks: the same for each of its units, which are all seats or all organisations."""
+    seat = poll.audience is Audience.GROUP_SEATS
     return {
         "title": wording.said(poll, "title"),
         "summary": wording.said(poll, "summary"),
@@ -113,63 +156,75 @@ def _question(poll: Poll, unit: VotingUnit) -> dict[str, Any]:
         "service": wording.said(poll.service, "phrase") if poll.service else "",
         "effect": wording.effect(poll),
         "minutes": poll.minutes,
+        "secret": poll.secret,
         "options": [
             {
                 "key": option.key,
                 "label": wording.said(option, "label"),
                 "cost": wording.cost(option, option.cost_cents) if option.cost_cents is not None else "",
                 "abstain": option.abstain,
-                "for_unit": unit_cost(poll, option, unit) is not None,
+                "for_unit": member_share(option, 1, poll.population, poll.units) is not None,
             }
             for option in poll.options
         ],
         "closes": wording.moment(poll.closes_at),
         "closes_short": wording.moment_short(poll.closes_at),
-        "seat": unit.seat_id is not None,
+        "seat": seat,
     }
 
 
-def _invitation(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
-    invitation, poll, letter = _of_poll(desk, mail)
+def _about(desk: Desk, poll: Poll) -> Shared:
+    return desk.once("poll", poll, lambda: _question(poll))
+
+
+def _invitation(desk: Desk, mail: Envelope) -> Letter:
+    poll, recipient = _of_poll(desk, mail)
     _still_open(desk, poll)
-    if polls.ballot_of(desk.session, invitation.unit_id or 0) is not None:
+    if mail.ballot_version is not None:
         raise Unwanted(MailState.SUPPRESSED, "its unit has answered; the colleague was told so")
-    return letter
+    return Letter(_about(desk, poll), recipient)
 
 
 def _still_open(desk: Desk, poll: Poll) -> None:
-    desk.session.refresh(poll, ["state", "closes_at"])  # the session may have read it for an earlier mail
     if not poll.accepts_answers(desk.now):
         raise Unwanted(MailState.CANCELLED, f"the poll is {poll.state.value} or past its closing time")
 
 
-def _receipt(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
-    invitation, poll, letter = _of_poll(desk, mail)
-    ballot = polls.ballot_of(desk.session, invitation.unit_id or 0)
-    if ballot is None or ballot.version != mail.context["version"]:
+def _receipt(desk: Desk, mail: Envelope) -> Letter:
+    poll, recipient = _of_poll(desk, mail)
+    if mail.ballot_version is None or mail.ballot_version != mail.context["version"] or mail.cast_at is None:
         raise Unwanted(MailState.SUPPRESSED, "the answer was changed since; a later mail says so")
-    letter.recipient.update(
-        marks=wording.marks(poll, ballot.marks),
-        answered_by=ballot.answered_by,
-        cast_at=wording.moment(ballot.cast_at),
-    )
-    letter.shared["changeable"] = poll.accepts_answers(desk.now)
-    return letter
+    recipient |= {"answered_by": mail.answered_by, "cast_at": wording.moment(mail.cast_at)}
+    if mail.marks_text is not None:  # in a secret poll it is nowhere to be read, and no mail says it
+        recipient["marks"] = wording.marks(poll, read_marks(mail.marks_text))
+    changeable = poll.accepts_answers(desk.now)
+    shared = desk.once(("receipt", changeable), poll, lambda: _question(poll) | {"changeable": changeable})
+    return Letter(shared, recipient)
 
 
-def _outcome(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
-    invitation, poll, letter = _of_poll(desk, mail)
+def _outcome(desk: Desk, mail: Envelope) -> Letter:
+    poll, recipient = _of_poll(desk, mail)
+    shared = desk.once("outcome", poll, lambda: _question(poll) | _result(desk, poll))
+    if mail.marks_text is not None:
+        recipient["vote"] = wording.marks(poll, read_marks(mail.marks_text))
+    else:
+        recipient["vote"] = gettext("cast") if mail.ballot_version is not None else gettext("not cast")
+    return Letter(shared, recipient)
+
+
+def _result(desk: Desk, poll: Poll) -> dict[str, Any]:
     outcome = polls.outcome_of(desk.session, poll.id)
     if outcome is None:
         raise Unwanted(MailState.CANCELLED, "the poll has no outcome")
-    ballot = polls.ballot_of(desk.session, invitation.unit_id or 0)
-    letter.shared.update(desk.once("outcome", poll, lambda: _result(poll, outcome)))
-    letter.recipient["marks"] = wording.marks(poll, ballot.marks) if ballot else ""
-    letter.recipient["vote"] = letter.recipient["marks"] or gettext("not cast")
-    return letter
+    is_public = poll.visibility is Visibility.PUBLIC
+    return _counted(poll, outcome) | {
+        "list_hash": outcome.list_hash or "",
+        "audit_head": outcome.audit_head or "",
+        "list_url": f"{desk.settings.base_url}/polls/{poll.slug}/ballots.json" if is_public else "",
+    }
 
 
-def _result(poll: Poll, outcome: Outcome) -> dict[str, Any]:
+def _counted(poll: Poll, outcome: Outcome) -> dict[str, Any]:
     marks = sum(outcome.tally.values()) or 1
     return {
         "sentence": wording.outcome(poll, outcome),
@@ -179,6 +234,7 @@ def _result(poll: Poll, outcome: Outcome) -> dict[str, Any]:
         "rule": wording.rule(poll),
         "quorum_met": outcome.quorum_met,
         "has_quorum": poll.quorum is not None,
+        "shows_counts": polls.shows_counts(poll, outcome),
         "rows": [
             {
                 "letter": wording.letter(place),
@@ -193,26 +249,32 @@ def _result(poll: Poll, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _extended(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
-    _, poll, letter = _of_poll(desk, mail)
+def _extended(desk: Desk, mail: Envelope) -> Letter:
+    poll, recipient = _of_poll(desk, mail)
     _still_open(desk, poll)
-    return letter
+    return Letter(_about(desk, poll), recipient)
 
 
-def _withdrawn(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
-    _, poll, letter = _of_poll(desk, mail)
-    letter.shared["reason"] = poll.withdrawal_reason
-    return letter
+def _withdrawn(desk: Desk, mail: Envelope) -> Letter:
+    poll, recipient = _of_poll(desk, mail)
+    shared = desk.once("withdrawn", poll, lambda: _question(poll) | {"reason": poll.withdrawal_reason})
+    return Letter(shared, recipient)
 
 
-def _matter(desk: Desk, invitation: Invitation) -> dict[str, Any]:
-    """A line of a mail that holds several things."""
+def _matters(desk: Desk, found: list[Invitation]) -> list[dict[str, Any]]:
+    """The lines of a mail that holds several things."""
+    links = invitations.links_of(desk.session, [invitation.id for invitation in found])
+    return [_matter(desk, invitation, links[invitation.id]) for invitation in found]
+
+
+def _matter(desk: Desk, invitation: Invitation, link: Link) -> dict[str, Any]:
     poll, unit = invitation.poll, invitation.unit
+    address = desk.address(link.id, link.kind, link.key_version)
     if poll is None or unit is None:
         nomination = invitation.nomination
         name = nomination.organisation.name if nomination else ""
         return {"unit": name, "whom": name, "title": "", "closes": "",
-                "closes_short": "", "open": False, "link": desk.address(invitation)}  # fmt: skip
+                "closes_short": "", "open": False, "link": address}  # fmt: skip
     return {
         "unit": unit.name,
         "whom": poll.group.name if unit.seat_id is not None else unit.name,
@@ -220,46 +282,54 @@ def _matter(desk: Desk, invitation: Invitation) -> dict[str, Any]:
         "closes": wording.moment(poll.closes_at),
         "closes_short": wording.moment_short(poll.closes_at),
         "open": poll.state is PollState.OPEN,
-        "link": desk.address(invitation),
+        "link": address,
     }
 
 
-def _reminder(desk: Desk, _mail: Mail, contact: Contact) -> Letter:
+def _reminder(desk: Desk, mail: Envelope) -> Letter:
     """All that is open for a person now: a unit that has answered meanwhile is not in it."""
-    open_ = invitations.still_open(desk.session, contact.id, desk.now)
+    open_ = invitations.still_open(desk.session, mail.contact_id or 0, desk.now)
     if not open_:
         raise Unwanted(MailState.SUPPRESSED, "nothing is open for this person any more")
-    return Letter({}, {"name": contact.name, "matters": [_matter(desk, invitation) for invitation in open_]})
+    return Letter(NOTHING_SHARED, {"name": mail.name, "matters": _matters(desk, open_)})
 
 
-def _new_link(desk: Desk, _mail: Mail, contact: Contact) -> Letter:
-    live = invitations.live(desk.session, contact.id, desk.now)
+def _new_link(desk: Desk, mail: Envelope) -> Letter:
+    live = invitations.live(desk.session, mail.contact_id or 0, desk.now)
     if not live:
         raise Unwanted(MailState.SUPPRESSED, "this person has no page any more")
-    return Letter({}, {"name": contact.name, "matters": [_matter(desk, invitation) for invitation in live]})
+    return Letter(NOTHING_SHARED, {"name": mail.name, "matters": _matters(desk, live)})
 
 
-def _nomination(desk: Desk, mail: Mail, _contact: Contact) -> Letter:
-    invitation = _standing(mail)
-    nomination = invitation.nomination
-    if nomination is None or nomination.answered_at is not None:
-        raise Unwanted(MailState.SUPPRESSED, "it has been answered")
-    return Letter({}, {"name": invitation.contact.name, "unit": nomination.organisation.name,
-                       "named_by": nomination.named_by.name, "link": desk.address(invitation),
-                       "until": wording.moment(mail.expires_at) if mail.expires_at else "–",
-                       "until_short": wording.moment_short(mail.expires_at) if mail.expires_at else "–"})  # fmt: skip
-
-
-def _nomination_answered(_desk: Desk, mail: Mail, contact: Contact) -> Letter:
-    nomination = mail.invitation.nomination if mail.invitation else None
+def _nomination_of(desk: Desk, mail: Envelope) -> Nomination:
+    nomination = desk.session.get(Nomination, mail.nomination_id) if mail.nomination_id is not None else None
     if nomination is None:
         raise Unwanted(MailState.FAILED, "its nomination is gone")
-    return Letter({}, {"name": contact.name, "unit": nomination.organisation.name, "nominee": nomination.contact.name,
-                       "nominee_address": nomination.contact.email, "accepted": bool(nomination.accepted),
-                       "replaces": nomination.replaces})  # fmt: skip
+    return nomination
 
 
-LETTERS: dict[str, Callable[[Desk, Mail, Contact], Letter]] = {
+def _nomination(desk: Desk, mail: Envelope) -> Letter:
+    _standing(mail)
+    nomination = _nomination_of(desk, mail)
+    if nomination.answered_at is not None:
+        raise Unwanted(MailState.SUPPRESSED, "it has been answered")
+    until, until_short = (
+        (wording.moment(mail.expires_at), wording.moment_short(mail.expires_at)) if mail.expires_at else ("–", "–")
+    )
+    recipient = {"name": mail.name, "unit": nomination.organisation.name, "named_by": nomination.named_by.name,
+                 "link": _own_address(desk, mail), "until": until, "until_short": until_short}  # fmt: skip
+    return Letter(NOTHING_SHARED, recipient)
+
+
+def _nomination_answered(desk: Desk, mail: Envelope) -> Letter:
+    nomination = _nomination_of(desk, mail)
+    recipient = {"name": mail.name, "unit": nomination.organisation.name, "nominee": nomination.contact.name,
+                 "nominee_address": nomination.contact.email, "accepted": bool(nomination.accepted),
+                 "replaces": nomination.replaces}  # fmt: skip
+    return Letter(NOTHING_SHARED, recipient)
+
+
+LETTERS: dict[str, Callable[[Desk, Envelope], Letter]] = {
     "ballot-invitation": _invitation,
     "ballot-receipt": _receipt,
     "ballot-by-colleague": _receipt,
@@ -271,3 +341,5 @@ LETTERS: dict[str, Callable[[Desk, Mail, Contact], Letter]] = {
     "contact-details-invitation": _nomination,
     "contact-details-answered": _nomination_answered,
 }
+ONE_OFF = frozenset({"reminder", "new-link", "contact-details-invitation", "contact-details-answered"})
+"""Letters that are rendered whole each time: nothing in them is shared, or lists are asked about."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from coopmail.domain.contacts import Contact, Nomination
 from coopmail.domain.links import Invitation, Link
@@ -15,12 +20,18 @@ from coopmail.errors import LinkExpired, LinkRevoked, LinkUnknown
 _WHOLE = (
     joinedload(Invitation.contact),
     joinedload(Invitation.unit),
+    joinedload(Invitation.poll),
+    # By the row's own keys: where there is no nomination, nothing is asked.
+    selectinload(Invitation.nomination).joinedload(Nomination.named_by),
+    selectinload(Invitation.nomination).joinedload(Nomination.organisation),
+)
+
+
+_SEVERAL = (
+    *_WHOLE,
     joinedload(Invitation.poll).selectinload(Poll.options),
-    joinedload(Invitation.poll).selectinload(Poll.attachments),
     joinedload(Invitation.poll).joinedload(Poll.group),
     joinedload(Invitation.poll).joinedload(Poll.service),
-    joinedload(Invitation.nomination).joinedload(Nomination.named_by),
-    joinedload(Invitation.nomination).joinedload(Nomination.organisation),
 )
 
 
@@ -38,22 +49,52 @@ def by_link(session: Session, link_id: str, kind: str, key_version: int, now: da
         raise LinkRevoked("The link was taken back.")
     if link.expires_at is not None and link.expires_at <= now:
         raise LinkExpired("The link's validity has passed.")
-    return link.invitation
+    return _complete(session, link.invitation)
 
 
 def get(session: Session, invitation_id: int) -> Invitation:
     """An invitation, whole."""
-    return session.scalars(sa.select(Invitation).where(Invitation.id == invitation_id).options(*_WHOLE)).one()
+    found = session.scalars(sa.select(Invitation).where(Invitation.id == invitation_id).options(*_WHOLE)).one()
+    return _complete(session, found)
+
+
+def _complete(session: Session, invitation: Invitation) -> Invitation:
+    """Give an invitation's poll what belongs to it: frozen since it opened, so it is read once in a while only."""
+    poll = invitation.poll
+    if poll is not None:
+        for name, value in _belongings(session, poll).items():
+            set_committed_value(poll, name, value)
+    return invitation
+
+
+KEPT_SECONDS = 5.0
+_KEPT: WeakKeyDictionary[object, dict[int, tuple[float, dict[str, Any]]]] = WeakKeyDictionary()
+"""By database and poll: until when its options, documents, group and service are not read again."""
+
+
+def _belongings(session: Session, poll: Poll) -> dict[str, Any]:
+    kept = _KEPT.setdefault(session.get_bind(), {})
+    until, found = kept.get(poll.id, (0.0, {}))
+    if time.monotonic() >= until:
+        names = ("options", "attachments", "group", "service")
+        found = {name: getattr(poll, name) for name in names}
+        kept[poll.id] = (time.monotonic() + KEPT_SECONDS, found)
+    return found
+
+
+def links_of(session: Session, invitation_ids: Iterable[int]) -> dict[int, Link]:
+    """The newest link of each invitation: under the newest key, then the latest."""
+    found = session.scalars(
+        sa.select(Link)
+        .where(Link.invitation_id.in_(list(invitation_ids)))
+        .order_by(Link.key_version, Link.created_at, Link.id.desc())
+    )
+    return {link.invitation_id: link for link in found}
 
 
 def link_of(session: Session, invitation_id: int) -> Link:
-    """The newest link of an invitation: under the newest key, then the latest."""
-    return session.scalars(
-        sa.select(Link)
-        .where(Link.invitation_id == invitation_id)
-        .order_by(Link.key_version.desc(), Link.created_at.desc(), Link.id)
-        .limit(1)
-    ).one()
+    """The newest link of an invitation."""
+    return links_of(session, [invitation_id])[invitation_id]
 
 
 def still_open(session: Session, contact_id: int, now: datetime) -> list[Invitation]:
@@ -71,7 +112,7 @@ def still_open(session: Session, contact_id: int, now: datetime) -> list[Invitat
                 ~answered,
             )
             .order_by(Poll.closes_at, Invitation.id)
-            .options(*_WHOLE)
+            .options(*_SEVERAL)
         )
     )
 
@@ -90,7 +131,7 @@ def live(session: Session, contact_id: int, now: datetime) -> list[Invitation]:
             )
             .order_by(Invitation.id.desc())
             .limit(50)
-            .options(*_WHOLE)
+            .options(*_SEVERAL)
         )
     )
 

@@ -2,14 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from coopmail.domain.audit import Matter
-from coopmail.domain.links import LinkRequest
-from coopmail.domain.outbox import WAITING, Mail, MailState
+from coopmail.domain.contacts import Contact
+from coopmail.domain.links import Invitation, Link, LinkRequest
+from coopmail.domain.outbox import WAITING, CampaignStop, Mail, MailState, StopKind
+from coopmail.domain.polls import Ballot, Poll, PollState, VotingUnit
+
+
+class Envelope(NamedTuple):
+    """Everything about one mail that is its own, as it stands now: asked just before it is sent.
+
+    What is not there (no invitation, no unit, no ballot, no stop) is `None`.
+    """
+
+    id: int
+    epoch: int
+    state: MailState
+    key: str
+    template: str
+    campaign: str
+    context: dict[str, Any]
+    created_at: datetime
+    expires_at: datetime | None
+    attempts: int
+    contact_id: int | None
+    name: str
+    email: str
+    language: str
+    functional: bool
+    left_at: datetime | None
+    stopped: StopKind | None
+    stopped_until: datetime | None
+    invitation_id: int | None
+    revoked_at: datetime | None
+    nomination_id: int | None
+    poll_id: int | None
+    poll_state: PollState | None
+    closes_at: datetime | None
+    unit_id: int | None
+    unit: str
+    population: int
+    seat_id: int | None
+    link_id: str | None
+    link_kind: str
+    key_version: int
+    ballot_version: int | None
+    marks_text: str | None
+    answered_by: str
+    cast_at: datetime | None
+
+
+def _envelopes(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    mail, contact, asked, unit = Mail.__table__.c, Contact.__table__.c, Invitation.__table__.c, VotingUnit.__table__.c
+    poll, link, ballot, stop = Poll.__table__.c, Link.__table__.c, Ballot.__table__.c, CampaignStop.__table__.c
+    return (
+        sa.select(
+            mail.id, mail.claim_epoch, mail.state, mail.key, mail.template, mail.campaign, mail.context,
+            mail.created_at, mail.expires_at, mail.attempts,
+            mail.contact_id, contact.name, contact.email, contact.language, contact.functional, contact.left_at,
+            stop.kind, stop.until,
+            mail.invitation_id, asked.revoked_at, asked.nomination_id,
+            asked.poll_id, poll.state, poll.closes_at,
+            asked.unit_id, unit.name, unit.population, unit.seat_id,
+            link.id, link.kind, link.key_version,
+            ballot.version, ballot.marks_text, ballot.answered_by, ballot.cast_at,
+        )
+        .select_from(Mail)
+        .outerjoin(Contact, Contact.id == Mail.contact_id)
+        .outerjoin(CampaignStop, CampaignStop.campaign == Mail.campaign)
+        .outerjoin(Invitation, Invitation.id == Mail.invitation_id)
+        .outerjoin(Poll, Poll.id == Invitation.poll_id)
+        .outerjoin(VotingUnit, VotingUnit.id == Invitation.unit_id)
+        .outerjoin(Ballot, Ballot.unit_id == Invitation.unit_id)
+        .outerjoin(Link, Link.invitation_id == Mail.invitation_id)
+        .where(wanted)
+        # Of several links the newest comes last and stays: under the newest key, then the latest.
+        .order_by(Link.key_version, Link.created_at, Link.id.desc())
+    )  # fmt: skip
+
+
+_ENVELOPES = {
+    "sqlite": _envelopes(Mail.id.in_(sa.bindparam("ids", expanding=True))),
+    # One parameter, so that it is one prepared statement however many mails are asked about.
+    "postgresql": _envelopes(Mail.id == sa.func.any(sa.bindparam("ids", type_=postgresql.ARRAY(sa.Integer)))),
+}
+
+
+def envelopes(session: Session, ids: Sequence[int]) -> dict[int, Envelope]:
+    """Mails by id, as they stand now; one question for all of them."""
+    rows = session.connection().execute(_ENVELOPES[session.get_bind().dialect.name], {"ids": ids})
+    return {row[0]: Envelope._make(row) for row in rows}
 
 
 def counts(session: Session, campaign: str) -> dict[str, int]:
@@ -48,3 +138,19 @@ def link_is_requested(session: Session) -> bool:
 def matters(session: Session) -> list[Matter]:
     """What waits for staff, the oldest first."""
     return list(session.scalars(sa.select(Matter).where(Matter.settled_at.is_(None)).order_by(Matter.id)))
+
+
+class Campaign(NamedTuple):
+    """A campaign's mails by state, how many are there in all, and whether it stands still."""
+
+    name: str
+    counts: dict[str, int]
+    stop: CampaignStop | None
+
+
+def campaigns(session: Session) -> list[Campaign]:
+    """Campaigns with mail that waits, and those that stand still."""
+    waiting = sa.select(Mail.campaign).where(Mail.state.in_(WAITING)).distinct()
+    stops = {stop.campaign: stop for stop in session.scalars(sa.select(CampaignStop))}
+    names = sorted({*session.scalars(waiting), *stops})
+    return [Campaign(name, counts(session, name), stops.get(name)) for name in names]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -15,13 +12,9 @@ from hypothesis import strategies as st
 
 from coopmail.errors import HeaderError
 from coopmail.mail.message import Mailbox, Message, structured, unstructured
-from tests.mail.reading import name_in
+from tests.mail.reading import check, check_wire, parsed
 
 SENDER = Mailbox("Cultuurconnect", "cooperatie@cultuurconnect.example")
-EXPECTED = [
-    "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Language", "Auto-Submitted",
-    "X-Auto-Response-Suppress", "X-Coopmail-Mail", "Content-Type",
-]  # fmt: skip
 BREAKS = ["\n", "\r", "\r\n", "\r\n ", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 CONTROLS = ["\x00", "\x01", "\x07", "\x08", "\t", "\x1b", "\x1f", "\x7f", "\x80", "\x9f"]
 INJECTIONS = [f"Uw stem{end}Bcc: jan@mol.example" for end in BREAKS]
@@ -58,56 +51,6 @@ def a_message(**changes: Any) -> Message:
         "headers": {"X-Coopmail-Mail": "ballot-invitation"},
     }  # fmt: skip
     return Message(**(values | changes))
-
-
-def parsed(raw: bytes) -> EmailMessage:
-    """The message as a reader sees it."""
-    found = email.message_from_bytes(raw, policy=email.policy.default)
-    assert isinstance(found, EmailMessage)
-    return found
-
-
-def part(message: EmailMessage, kind: str) -> str:
-    """One of the two texts."""
-    found = message.get_body((kind,))
-    assert found is not None
-    return lines(str(found.get_content()))
-
-
-def lines(text: str) -> str:
-    """A text with its line ends alike: mail knows only one."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def check(message: Message, raw: bytes) -> None:
-    """Exactly the expected headers with their values, and both texts."""
-    found = parsed(raw)
-    assert found.keys() == EXPECTED
-    assert found["Subject"] == message.subject
-    assert found["Date"].datetime == message.created_at
-    plain = {name: str(found[name]) for name in EXPECTED if name not in ("From", "To", "Subject", "Date")}
-    assert plain == {
-        "Reply-To": message.reply_to, "Message-ID": f"<{message.key}@cultuurconnect.example>", "MIME-Version": "1.0",
-        "Content-Language": message.language, "Auto-Submitted": "auto-generated",
-        "X-Auto-Response-Suppress": "AutoReply", "X-Coopmail-Mail": message.structured["X-Coopmail-Mail"],
-        "Content-Type": f'multipart/alternative; boundary="=_{message.key}"',
-    }  # fmt: skip
-    for name, mailbox in (("From", message.from_), ("To", message.to)):
-        (address,) = found[name].addresses
-        assert (name_in(raw, name), address.addr_spec) == (mailbox.name, mailbox.address)
-    assert [kind.get_content_type() for kind in found.iter_parts()] == ["text/plain", "text/html"]
-    assert part(found, "plain") == lines(message.body or "")
-    assert part(found, "html") == lines(message.html or "")
-
-
-def check_wire(raw: bytes) -> None:
-    """What any relay takes: ASCII, CRLF alone, no line beyond 998 octets."""
-    assert raw.isascii()
-    assert raw.endswith(b"\r\n")
-    for line in raw[:-2].split(b"\r\n"):
-        assert b"\r" not in line
-        assert b"\n" not in line
-        assert len(line) <= 998
 
 
 def written(message: Message) -> bytes | None:
