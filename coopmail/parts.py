@@ -11,6 +11,7 @@ from coopmail.charter import Charter
 from coopmail.config import Settings
 from coopmail.db import Database
 from coopmail.links import LinkSigner
+from coopmail.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Parts:
     @property
     def basis(self) -> Basis:
         """What acts go by."""
-        return Basis(self.charter, self.signer.current)
+        return Basis(self.charter, self.signer.current, Vault(self.settings.key_folder))
 
 
 def parts(app: Flask | None = None) -> Parts:

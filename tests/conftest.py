@@ -130,6 +130,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         secret_keys={1: "a key that only the tests know, and long enough"},
         database_url=database_url,
         mailbox=tmp_path / "mailbox",
+        key_folder=tmp_path / "poll-keys",
         base_url="http://localhost",
     )
 
@@ -164,10 +165,16 @@ def cooperative(office: Parts) -> Cooperative:
 
 
 @pytest.fixture
-def poll(office: Parts, cooperative: Cooperative) -> Poll:
+def secret(request: pytest.FixtureRequest) -> bool:
+    """Whether the poll is secret: only where a test asks for it, by an indirect parameter."""
+    return bool(getattr(request, "param", False))
+
+
+@pytest.fixture
+def poll(office: Parts, cooperative: Cooperative, secret: bool) -> Poll:
     """A poll of the Krantenarchief's members, open until Friday 4 December 2026 at 17.00."""
     with office.db.transaction() as (session, now):
-        draft = build_poll(session, cooperative, closes_at=CLOSING)
+        draft = build_poll(session, cooperative, closes_at=CLOSING, secret=secret)
         return polls.open_poll(session, draft.id, now, office.basis)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coopmail.charter import Charter
+from coopmail.vault import Vault
 
 
 @dataclass(frozen=True)
 class Basis:
-    """The cooperative's charter, and the version of the key that signs new links."""
+    """The cooperative's charter, the version of the key that signs new links, and the keys of secret polls."""
 
     charter: Charter
     key_version: int
+    vault: Vault

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from coopmail.actions.basis import Basis
-from coopmail.actions.records import queue_mail_each
+from coopmail.actions.records import queue_mail_each, raise_matter_each
 from coopmail.charter import Charter
 from coopmail.domain.base import insert_new, random_key
 from coopmail.domain.calendar import brussels_day
@@ -19,32 +19,40 @@ from coopmail.domain.links import Invitation, Link
 from coopmail.domain.organisations import Organisation
 from coopmail.domain.polls import Audience, Poll, VotingUnit
 from coopmail.domain.services import Subscription, running_on
+from coopmail.queries.polls import unreachable
 
 KIND = "ballot"
 
 
 def freeze(session: Session, poll: Poll, now: datetime) -> None:
     """Write the voting units: organisations with a running subscription, or the seats with a vote. Weight: one each."""
+    columns = ["poll_id", "organisation_id", "seat_id", "name", "population", "weight"]
+    session.execute(sa.insert(VotingUnit).from_select(columns, _units(poll, now)))
+
+
+def size(session: Session, poll: Poll, now: datetime) -> int:
+    """How many could vote if the poll were opened now."""
+    return session.scalars(sa.select(sa.func.count()).select_from(_units(poll, now).order_by(None).subquery())).one()
+
+
+def _units(poll: Poll, now: datetime) -> sa.Select[*tuple[Any, ...]]:
     day = brussels_day(now)
-    poll_id = sa.literal(poll.id)
+    poll_id = sa.literal(poll.id, sa.Integer)
     if poll.audience is Audience.GROUP_SEATS:
-        rows: sa.Select[*tuple[Any, ...]] = (
+        return (
             sa.select(poll_id, sa.null(), Seat.id, Contact.name, sa.literal(0), sa.literal(1))
             .join(Contact, Contact.id == Seat.contact_id)
             .where(Seat.group_id == poll.group_id, Seat.has_vote, sitting_on(day))
             .order_by(Contact.name)
         )
-    else:
-        takes = sa.exists().where(Subscription.organisation_id == Organisation.id, running_on(day))
-        if poll.audience is Audience.SERVICE_MEMBERS:
-            takes = takes.where(Subscription.service_id == poll.service_id)
-        rows = (
-            sa.select(poll_id, Organisation.id, sa.null(), Organisation.name, Organisation.population, sa.literal(1))
-            .where(takes)
-            .order_by(Organisation.name)
-        )
-    columns = ["poll_id", "organisation_id", "seat_id", "name", "population", "weight"]
-    session.execute(sa.insert(VotingUnit).from_select(columns, rows))
+    takes = sa.exists().where(Subscription.organisation_id == Organisation.id, running_on(day))
+    if poll.audience is Audience.SERVICE_MEMBERS:
+        takes = takes.where(Subscription.service_id == poll.service_id)
+    return (
+        sa.select(poll_id, Organisation.id, sa.null(), Organisation.name, Organisation.population, sa.literal(1))
+        .where(takes)
+        .order_by(Organisation.name)
+    )
 
 
 def invite(session: Session, poll: Poll, now: datetime, basis: Basis) -> None:
@@ -55,7 +63,7 @@ def invite(session: Session, poll: Poll, now: datetime, basis: Basis) -> None:
     who = _seat_holders(poll) if poll.audience is Audience.GROUP_SEATS else _voters(poll)
     columns = ["kind", "contact_id", "poll_id", "unit_id", "created_at"]
     session.execute(insert_new(session, Invitation).from_select(columns, _rows(who, poll, now)))
-    without_link = ~sa.exists().where(Link.invitation_id == Invitation.id)
+    without_link = ~sa.exists().where(_linked(poll).c.invitation_id == Invitation.id)
     session.execute(
         sa.insert(Link).from_select(
             ["id", "kind", "key_version", "invitation_id", "created_at", "expires_at"],
@@ -75,6 +83,24 @@ def invite(session: Session, poll: Poll, now: datetime, basis: Basis) -> None:
     )  # fmt: skip
 
 
+def raise_unreachable(session: Session, poll: Poll, now: datetime) -> None:
+    """Put before staff each unit for which nobody was invited: it would lose its vote unseen."""
+    words = sa.literal("Nobody can be reached for ") + VotingUnit.name + sa.literal(f" in poll {poll.slug}.")
+    key = sa.literal("unit:") + sa.cast(VotingUnit.id, sa.String)
+    alone = sa.select(key, words).where(VotingUnit.poll_id == poll.id, unreachable())
+    raise_matter_each(session, now, alone.order_by(VotingUnit.name))
+
+
+def _linked(poll: Poll) -> sa.CTE:
+    """The invitations of a poll that have a link, asked once.
+
+    Else PostgreSQL, which takes the table for empty at a first opening, looks through all that it has just written for
+    each row that it writes.
+    """
+    of_poll = sa.select(Link.invitation_id).join(Invitation, Invitation.id == Link.invitation_id)
+    return of_poll.where(Invitation.poll_id == poll.id).cte("linked").prefix_with("MATERIALIZED")
+
+
 def link_expiry(closes_at: datetime, charter: Charter) -> datetime:
     """Until when a poll's links open its page: the outcome can be read long after closing."""
     return closes_at + timedelta(days=charter.polls_on(brussels_day(closes_at)).link_days_after_closing)
@@ -83,9 +109,10 @@ def link_expiry(closes_at: datetime, charter: Charter) -> datetime:
 def move_expiry(session: Session, poll: Poll, charter: Charter) -> None:
     """Let the links of a poll follow its closing time, without new mails."""
     of_poll = sa.select(Invitation.id).where(Invitation.poll_id == poll.id)
-    session.execute(
-        sa.update(Link).where(Link.invitation_id.in_(of_poll)).values(expires_at=link_expiry(poll.closes_at, charter))
-    )
+    moved = sa.update(Link).where(Link.invitation_id.in_(of_poll))
+    moved = moved.values(expires_at=link_expiry(poll.closes_at, charter))
+    # Else SQLAlchemy would fetch the id of every link, to mend those that this session holds: there are none.
+    session.execute(moved, execution_options={"synchronize_session": False})
 
 
 def _rows(who: sa.Select[int, int], poll: Poll, now: datetime) -> sa.Select[tuple[str, int, int, int, datetime]]:

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from coopmail.actions import electorate, reminders
+from coopmail.actions import ballots, electorate, reminders, secret_ballots
+from coopmail.actions.audit import seal_all
 from coopmail.actions.basis import Basis
 from coopmail.actions.records import (
     RUNNER,
     STAFF,
     audit,
-    queue_mail,
     queue_mail_each,
     raise_matter,
     settle_matter,
 )
 from coopmail.charter import Charter
 from coopmail.clock import Clock
+from coopmail.domain import ballot_list
 from coopmail.domain.calendar import brussels_day, working_day
 from coopmail.domain.counting import Marks
-from coopmail.domain.links import Invitation
 from coopmail.domain.outbox import Mail, MailState
-from coopmail.domain.polls import Ballot, Decision, Outcome, Poll, PollState, VotingUnit, write_marks
+from coopmail.domain.polls import Ballot, Decision, Outcome, Poll, PollState, VotingUnit
 from coopmail.errors import ActionRefused, EmptyElectorate
+from coopmail.queries import ballots as published
 from coopmail.queries import invitations, polls
-
-SETTLE = timedelta(minutes=5)
-"""Colleagues hear of a changed answer after so long: whoever changes it ten times in a row mails them once."""
+from coopmail.vault import Vault
 
 
 def draft_poll(session: Session, now: Clock, poll: Poll) -> Poll:
@@ -43,6 +42,8 @@ def draft_poll(session: Session, now: Clock, poll: Poll) -> Poll:
         session.flush()
     session.add(poll)
     session.flush()
+    if poll.secret:
+        secret_ballots.prepare(session)
     audit(session, now(), "poll-drafted", STAFF, f"poll:{poll.id}", slug=poll.slug)
     return poll
 
@@ -68,7 +69,8 @@ def warnings(poll: Poll, now: datetime, charter: Charter) -> list[str]:
 def open_poll(session: Session, poll_id: int, now: Clock, basis: Basis) -> Poll:
     """Freeze the electorate and invite it. Set by set: the cost does not grow by statements.
 
-    Raises `TransitionRefused`, `EmptyElectorate`, or `ActionRefused` where the closing time has passed.
+    Raises `TransitionRefused`, `EmptyElectorate`, or `ActionRefused` where the closing time has passed or the poll
+    cannot be secret.
     """
     poll = _locked(session, poll_id)
     poll.check_transition(PollState.OPEN)
@@ -82,20 +84,23 @@ def open_poll(session: Session, poll_id: int, now: Clock, basis: Basis) -> Poll:
     poll.units, poll.population = polls.electorate_size(session, poll.id)
     if poll.units == 0:
         raise EmptyElectorate("Nobody may vote in this poll: its audience has no member or seat with a vote.")
+    if poll.secret:
+        secret_ballots.make_key(session, poll, basis.vault)
     electorate.invite(session, poll, moment, basis)
     reminders.plan(session, poll, basis.charter)
-    for unit in polls.unreachable_units(session, poll.id):
-        raise_matter(session, moment, f"unit:{unit.id}", f"Nobody can be reached for {unit.name} in poll {poll.slug}.")
+    electorate.raise_unreachable(session, poll, moment)
     audit(session, moment, "poll-opened", STAFF, f"poll:{poll.id}", charter_entry=rules.id)
     return poll
 
 
-def cast_ballot(session: Session, now: Clock, invitation_id: int, marks: Marks, answered_by: str) -> Ballot:
+def cast_ballot(
+    session: Session, now: Clock, invitation_id: int, marks: Marks, answered_by: str, vault: Vault | None = None
+) -> Ballot:
     """Record the answer of a unit; the last one before closing counts.
 
     The deadline is asked before the locks and again under them, and the poll's row is held so that closing waits. An
-    equal answer by the same contact again changes nothing. Raises `PollNotOpen`, or `ActionRefused` where the marks
-    are not a ballot of this poll.
+    equal answer by the same contact again changes nothing. A secret poll wants the `vault` with its key. Raises
+    `PollNotOpen`, `KeyUnreadable`, or `ActionRefused` where the marks are not a ballot of this poll.
     """
     invitation = invitations.get(session, invitation_id)
     if invitation.poll_id is None or invitation.unit_id is None or invitation.poll is None:
@@ -107,7 +112,7 @@ def cast_ballot(session: Session, now: Clock, invitation_id: int, marks: Marks, 
         .with_for_update(read=True)
         .execution_options(populate_existing=True)
     ).one()
-    unit = session.scalars(sa.select(VotingUnit).where(VotingUnit.id == invitation.unit_id).with_for_update()).one()
+    session.execute(sa.select(VotingUnit.id).where(VotingUnit.id == invitation.unit_id).with_for_update()).one()
     moment = now()
     poll.check_open(moment)
     session.refresh(invitation, ["revoked_at"])
@@ -115,48 +120,15 @@ def cast_ballot(session: Session, now: Clock, invitation_id: int, marks: Marks, 
         raise ActionRefused("This invitation was taken back.")
     if not poll.method.accepts(marks, poll.option_keys, poll.abstain_keys):
         raise ActionRefused("This is not a ballot of this poll.")
-    return _write_ballot(session, moment, poll, unit, invitation, write_marks(marks), answered_by)
-
-
-def _write_ballot(
-    session: Session,
-    now: datetime,
-    poll: Poll,
-    unit: VotingUnit,
-    invitation: Invitation,
-    marks: str,
-    answered_by: str,
-) -> Ballot:
-    ballot = polls.ballot_of(session, unit.id)
-    mine = (invitation.contact_id, marks, answered_by)
-    if ballot is not None and (ballot.contact_id, ballot.marks_text, ballot.answered_by) == mine:
-        return ballot
-    if ballot is None:
-        ballot = Ballot(poll_id=poll.id, unit_id=unit.id, version=0)
-        session.add(ballot)
-    ballot.contact_id, ballot.marks_text, ballot.answered_by = mine
-    ballot.cast_at, ballot.version = now, ballot.version + 1
-    audit(
-        session, now, "ballot-cast", f"contact:{invitation.contact_id}", f"poll:{poll.id}",
-        unit=unit.id, marks=marks, version=ballot.version, answered_by=answered_by,
-    )  # fmt: skip
-    for other in invitations.of_unit(session, unit.id):
-        mine_too = other.id == invitation.id
-        queue_mail(
-            session, now, "ballot-receipt" if mine_too else "ballot-by-colleague",
-            f"{poll.id}:{unit.id}:{other.contact_id}:{ballot.version}",
-            campaign=f"poll:{poll.id}:receipt", contact_id=other.contact_id, invitation_id=other.id,
-            context={"version": ballot.version},
-            after=timedelta(0) if mine_too or ballot.version == 1 else SETTLE,
-        )  # fmt: skip
-    return ballot
+    return ballots.write(session, moment, poll, invitation, marks, answered_by, vault)
 
 
 def close_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, early: bool = False) -> Outcome:
     """Close and count, once: whoever comes second finds the poll closed and gets `TransitionRefused`.
 
-    `early` is staff's act, before the time. A poll that the runner closes later than the charter's grace is counted
-    all the same; its outcome is then announced by staff and not by itself.
+    A secret poll whose ballots cannot all be opened is not closed: `KeyUnreadable` or `BallotUnreadable`. `early` is
+    staff's act, before the time. A poll that the runner closes later than the charter's grace is counted all the same;
+    its outcome is then announced by staff and not by itself.
     """
     poll = _locked(session, poll_id)
     poll.check_transition(PollState.CLOSED)
@@ -167,7 +139,7 @@ def close_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, earl
     poll.go(PollState.CLOSED)
     poll.closed_at = moment
     reminders.cancel(session, poll.id)
-    outcome = _count(session, poll, moment)
+    outcome = _count(session, poll, moment, basis.vault)
     audit(session, moment, "poll-closed", STAFF if early else RUNNER, f"poll:{poll.id}",
           early=early, tally=outcome.tally, verdict=outcome.verdict.value)  # fmt: skip
     if late > timedelta(days=basis.charter.polls_on(brussels_day(moment)).closing_grace_days):
@@ -178,6 +150,7 @@ def close_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, earl
         )  # fmt: skip
     else:
         _announce(session, poll, moment)
+    outcome.audit_head = str(seal_all(session))  # last: it holds what every other closing waits for
     return outcome
 
 
@@ -226,6 +199,7 @@ def withdraw_poll(session: Session, poll_id: int, now: Clock, reason: str) -> Po
     poll.go(PollState.WITHDRAWN)
     poll.withdrawn_at, poll.withdrawal_reason = moment, reason.strip()
     reminders.cancel(session, poll.id)
+    secret_ballots.discard(session, poll)
     if was_open:
         queue_mail_each(session, moment, "poll-withdrawn", "1", campaign=f"poll:{poll.id}:withdrawn",
                         poll_id=poll.id, where=sa.true())  # fmt: skip
@@ -262,13 +236,16 @@ def _locked(session: Session, poll_id: int) -> Poll:
     ).one()
 
 
-def _count(session: Session, poll: Poll, now: datetime) -> Outcome:
+def _count(session: Session, poll: Poll, now: datetime, vault: Vault) -> Outcome:
+    profile = secret_ballots.publish(session, poll, vault) if poll.secret else polls.profile(session, poll.id)
     weight = polls.electorate_weight(session, poll.id)
-    found = poll.method.counting(
-        polls.profile(session, poll.id), poll.option_keys, poll.abstain_keys, weight, poll.rule
-    )
+    found = poll.method.counting(profile, poll.option_keys, poll.abstain_keys, weight, poll.rule)
+    shown = ballot_list.shows_counts(poll, found.cast)
+    if not shown:  # what may not be shown is not kept either
+        found = replace(found, tally=dict.fromkeys(found.tally, 0), abstentions=0)
     turnout = polls.turnout(session, poll.id)
     values = asdict(found) | {"tied": list(found.tied)}
+    values["list_hash"] = ballot_list.digest(published.pieces(session, poll)) if shown else None
     outcome = Outcome(poll_id=poll.id, counted_at=now, answered_units=turnout.answered, units=turnout.units, **values)
     session.add(outcome)
     return outcome

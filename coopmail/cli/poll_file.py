@@ -86,6 +86,7 @@ class PollEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     share_of: ShareOf = ShareOf.VALID
     quorum: Share | None = None
     tie: TieRule = TieRule.LEFT_OPEN
+    secret: bool = False
     closes: datetime
     reminder_days: Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=90)]], msgspec.Meta(max_length=10)] | None = None
     options: Annotated[list[OptionEntry], msgspec.Meta(min_length=2, max_length=30)]
@@ -125,7 +126,7 @@ def build_poll(session: Session, entry: PollEntry, folder: Path, rules: PollRule
         "next_step_nl",
         "next_step_en",
     )
-    same = ("slug", "minutes", "effect", "visibility", "audience", "majority", "share_of", "quorum")
+    same = ("slug", "minutes", "effect", "visibility", "audience", "majority", "share_of", "quorum", "secret")
     return Poll(
         **{name: getattr(entry, name) for name in (*text, *same)},
         state=PollState.DRAFT,

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from coopmail import wording
+from coopmail.actions import electorate
 from coopmail.actions import polls as actions
 from coopmail.cli.office import office
 from coopmail.cli.poll_file import PollEntry, build_poll, closing_time, read_poll_file
+from coopmail.domain.ballot_list import LEAST
 from coopmail.domain.calendar import brussels_day
 from coopmail.domain.polls import Poll, PollState
 from coopmail.errors import PollFileError
@@ -44,8 +46,9 @@ def check(file: Path) -> None:
     entry = read_poll_file(file)
     with office() as found:
         with found.db.reading() as (session, now):
-            build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
+            poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
             _refuse_past(file, entry, now())
+            _refuse_small(file, poll, electorate.size(session, poll, now()))
             notes = _warnings(found, entry, now())
         click.echo(f"{entry.slug}: {len(entry.options)} options, closes {wording.moment(closing_time(entry.closes))}.")
         for note in notes:
@@ -61,6 +64,7 @@ def draft(file: Path) -> None:
         with found.db.transaction() as (session, now):
             poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
             _refuse_past(file, entry, now())
+            _refuse_small(file, poll, electorate.size(session, poll, now()))
             actions.draft_poll(session, now, poll)
         click.echo(f"Draft {entry.slug} is written. To open it: coopmail polls open {entry.slug}")
 
@@ -86,6 +90,10 @@ def open_(slug: str, yes: bool) -> None:
             f"{slug} is open until {wording.moment(poll.closes_at)}: "
             f"{turnout.units} may vote, {mails} mails are queued."
         )
+        if poll.secret:
+            click.echo(
+                f"Its key is in {found.settings.key_folder}, and must be in no backup: it is destroyed at closing."
+            )
         if turnout.unreachable:
             click.echo(f"Nobody can be reached for {turnout.unreachable} of them: see `coopmail matters list`.")
 
@@ -97,7 +105,7 @@ def show(slug: str) -> None:
     with office() as found, found.db.reading() as (session, _):
         poll = questions.by_slug(session, slug)
         turnout = questions.turnout(session, poll.id)
-        click.echo(f"{poll.title_nl}\n{_standing(poll)}")
+        click.echo(f"{poll.title_nl}\n{_standing(poll)}{_secrecy(poll)}")
         reached = f"nobody can be reached for {turnout.unreachable}" if turnout.unreachable else "all can be reached"
         click.echo(f"{turnout.answered} of {turnout.units} have answered; {reached}.")
         for name in ("invitation", "receipt", "extended", "withdrawn", "outcome"):
@@ -111,8 +119,13 @@ def show(slug: str) -> None:
         outcome = questions.outcome_of(session, poll.id)
         if outcome is not None:
             click.echo(wording.outcome(poll, outcome))
-            for option in poll.options:
+            shown = questions.shows_counts(poll, outcome)
+            for option in poll.options if shown else []:
                 click.echo(f"  {outcome.tally[option.key]:>5}  {option.label_nl}")
+            if not shown:
+                click.echo(wording.hidden_counts())
+            if outcome.list_hash is not None:
+                click.echo(f"hash of the list of ballots: {outcome.list_hash}")
 
 
 @polls.command()
@@ -192,6 +205,23 @@ def _standing(poll: Poll) -> str:
         state = "" if poll.state is PollState.CLOSED else f"{poll.state.value}, "
         return f"{state}closed on {wording.moment(poll.closed_at)}"
     return f"{poll.state.value}, closes {wording.moment(poll.closes_at)}"
+
+
+def _secrecy(poll: Poll) -> str:
+    """What belongs to a secret poll's standing: whether its key is there."""
+    if not poll.secret:
+        return ""
+    if poll.key_destroyed_at is not None:
+        return f"; secret, its key destroyed on {wording.moment(poll.key_destroyed_at)}"
+    return "; secret" if poll.closed_at is None and poll.withdrawn_at is None else "; secret, its key not destroyed yet"
+
+
+def _refuse_small(file: Path, poll: Poll, units: int) -> None:
+    if poll.secret and units < LEAST:
+        raise PollFileError(
+            f"{file.name}: secret: {units} may vote today, and a secret poll wants {LEAST} or more: the count would"
+            " tell who voted what."
+        )
 
 
 def _refuse_past(file: Path, entry: PollEntry, now: datetime) -> None:

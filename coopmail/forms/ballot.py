@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 from wtforms import Form, SelectMultipleField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
-from coopmail.actions import polls
+from coopmail.actions import polls, secret_ballots
 from coopmail.actions.basis import Basis
 from coopmail.clock import Clock
+from coopmail.domain.counting import Marks
 from coopmail.domain.links import Invitation
-from coopmail.domain.polls import Ballot, Poll, unit_cost
+from coopmail.domain.polls import Ballot, Poll, PollState, unit_cost
 from coopmail.forms.kind import Data, Kind, Page, lazy, one_line, tidy
+from coopmail.queries import ballots
 from coopmail.queries import polls as questions
 
 
@@ -63,24 +65,45 @@ class BallotForm(Form):
         raise ValidationError(lazy("Abstaining cannot go together with another choice: untick one of them."))
 
 
-def read(session: Session, invitation: Invitation, now: datetime) -> Page:
-    """The question, what each option costs this unit, what was answered, and the outcome once there is one."""
+def read(session: Session, invitation: Invitation, now: datetime, basis: Basis) -> Page:
+    """The question, what each option costs this unit, what was answered, and the outcome once there is one.
+
+    `marks` is what this contact may see of the answer: in a secret poll that is its own, with the `receipt` code, while
+    the poll is open; a colleague and a later reader see that there is one.
+    """
     poll, unit = invitation.poll, invitation.unit
     assert poll is not None
     assert unit is not None
     outcome = questions.announced_outcome(session, poll)
+    ballot = questions.ballot_of(session, unit.id)
+    marks, receipt = _own(session, poll, ballot, invitation, basis)
     facts = {
         "poll": poll,
         "unit": unit,
         "seat": unit.seat_id is not None,
         "shares": {option.key: unit_cost(poll, option, unit) for option in poll.options},
-        "ballot": questions.ballot_of(session, unit.id),
+        "ballot": ballot,
+        "marks": marks,
+        "receipt": receipt,
         "outcome": outcome,
-        "named": questions.named_ballots(session, poll.id) if outcome else [],
+        "rows": ballots.shown(session, poll, outcome),
         "decision": questions.decision_of(session, poll.id),
         "now": now,
     }
     return Page(invitation, unit.name, poll.accepts_answers(now), facts)
+
+
+def _own(
+    session: Session, poll: Poll, ballot: Ballot | None, invitation: Invitation, basis: Basis
+) -> tuple[Marks | None, str | None]:
+    if ballot is None:
+        return None, None
+    if not poll.secret:
+        return ballot.marks, None
+    if ballot.contact_id != invitation.contact_id or poll.state is not PollState.OPEN:
+        return None, None
+    receipt = secret_ballots.receipt(session, poll, ballot.unit_id, basis.vault)
+    return (receipt.marks, receipt.code) if receipt else (None, None)
 
 
 def repeats(page: Page, form: Form) -> bool:
@@ -90,15 +113,15 @@ def repeats(page: Page, form: Form) -> bool:
     contact = page.invitation.contact
     name = form.answered_by.data if contact.functional else contact.name
     mine = (contact.id, form.marks, name)
-    return ballot is not None and (ballot.contact_id, ballot.marks, ballot.answered_by) == mine
+    return ballot is not None and (ballot.contact_id, page.facts["marks"], ballot.answered_by) == mine
 
 
-def answer(session: Session, now: Clock, _basis: Basis, page: Page, form: Form) -> None:
+def answer(session: Session, now: Clock, basis: Basis, page: Page, form: Form) -> None:
     """Cast the ballot."""
     assert isinstance(form, BallotForm)
     contact = page.invitation.contact
     name = form.answered_by.data if contact.functional else contact.name
-    polls.cast_ballot(session, now, page.invitation.id, form.marks, name or contact.name)
+    polls.cast_ballot(session, now, page.invitation.id, form.marks, name or contact.name, basis.vault)
 
 
 BALLOT = Kind(

@@ -110,7 +110,7 @@ class ContactDetailsForm(Form):
             raise ValidationError(lazy("Choose a language."))
 
 
-def read(_session: Session, invitation: Invitation, _now: datetime) -> Page:
+def read(_session: Session, invitation: Invitation, _now: datetime, _basis: Basis) -> Page:
     """Who named this person, for which organisation, and whether that was answered."""
     nomination = invitation.nomination
     assert nomination is not None

@@ -45,7 +45,7 @@ class Kind:
     name: str
     page: str
     mails: tuple[str, ...]
-    read: Callable[[Session, Invitation, datetime], Page]
+    read: Callable[[Session, Invitation, datetime, Basis], Page]
     form: Callable[[Page, Data | None], Form]
     answer: Callable[[Session, Clock, Basis, Page, Form], None]
     repeats: Callable[[Page, Form], bool]

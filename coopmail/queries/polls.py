@@ -9,6 +9,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from coopmail.domain import ballot_list
 from coopmail.domain.counting import Marks
 from coopmail.domain.links import Invitation
 from coopmail.domain.polls import (
@@ -34,15 +35,6 @@ class Turnout:
     unreachable: int
 
 
-@dataclass(frozen=True)
-class NamedBallot:
-    """In an open poll: what a unit answered, and when."""
-
-    unit: str
-    marks: Marks
-    cast_at: datetime
-
-
 def by_slug(session: Session, slug: str) -> Poll:
     """The poll of that slug, its options and attachments loaded, or `UnknownSubject`."""
     poll = session.scalars(
@@ -53,6 +45,16 @@ def by_slug(session: Session, slug: str) -> Poll:
     if poll is None:
         raise UnknownSubject(f"There is no poll called {slug}.")
     return poll
+
+
+def whole(session: Session, poll_id: int) -> Poll:
+    """A poll as it stands now, with all that a mail says of it."""
+    return session.scalars(
+        sa.select(Poll)
+        .where(Poll.id == poll_id)
+        .options(selectinload(Poll.options), selectinload(Poll.group), selectinload(Poll.service))
+        .execution_options(populate_existing=True)
+    ).one()
 
 
 def listing(session: Session, states: Iterable[PollState] = tuple(PollState)) -> list[Poll]:
@@ -114,16 +116,13 @@ def turnout(session: Session, poll_id: int) -> Turnout:
     return Turnout(
         session.scalars(units).one(),
         session.scalars(answered).one(),
-        len(unreachable_units(session, poll_id)),
+        session.scalars(units.where(unreachable())).one(),
     )
 
 
-def unreachable_units(session: Session, poll_id: int) -> list[VotingUnit]:
-    """Units without anyone who was invited to vote for them."""
-    invited = sa.exists().where(Invitation.unit_id == VotingUnit.id, Invitation.revoked_at.is_(None))
-    return list(
-        session.scalars(sa.select(VotingUnit).where(VotingUnit.poll_id == poll_id, ~invited).order_by(VotingUnit.name))
-    )
+def unreachable() -> sa.ColumnElement[bool]:
+    """The condition that nobody who was invited can vote for a unit."""
+    return ~sa.exists().where(Invitation.unit_id == VotingUnit.id, Invitation.revoked_at.is_(None))
 
 
 def electorate_size(session: Session, poll_id: int) -> tuple[int, int]:
@@ -136,15 +135,9 @@ def electorate_size(session: Session, poll_id: int) -> tuple[int, int]:
     return row[0], int(row[1])
 
 
-def named_ballots(session: Session, poll_id: int) -> list[NamedBallot]:
-    """Who answered what, by name: for open polls that are closed."""
-    rows = session.execute(
-        sa.select(VotingUnit.name, Ballot.marks_text, Ballot.cast_at)
-        .join(Ballot, Ballot.unit_id == VotingUnit.id)
-        .where(VotingUnit.poll_id == poll_id)
-        .order_by(VotingUnit.name)
-    )
-    return [NamedBallot(name, read_marks(text or "[]"), cast_at) for name, text, cast_at in rows]
+def shows_counts(poll: Poll, outcome: Outcome) -> bool:
+    """Whether counts, bar and list of ballots may be shown: not where fewer than five voted in secret."""
+    return ballot_list.shows_counts(poll, outcome.cast)
 
 
 def outcome_of(session: Session, poll_id: int) -> Outcome | None:

@@ -6,6 +6,7 @@ let the kind's action record, in one transaction. No cookie: the token is the pr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
@@ -15,13 +16,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Form
 
 from coopmail.actions import contacts
-from coopmail.domain.polls import Attachment
+from coopmail.domain.polls import Attachment, Poll
 from coopmail.errors import ActionRefused, LinkUnreadable
 from coopmail.forms import KINDS, Kind
 from coopmail.forms.contact_details import NominationForm
 from coopmail.forms.kind import Page
 from coopmail.parts import parts
-from coopmail.queries import invitations
+from coopmail.queries import ballots, invitations, polls
 from coopmail.web.language import kept_language, speak_as
 
 respond = Blueprint("respond", __name__, url_prefix="/r/<token>")
@@ -75,6 +76,13 @@ def attachment(token: str, attachment_id: int) -> Response:
         return send_attachment(session, attachment_id)
 
 
+@respond.get("/ballots.json")
+def ballot_list(token: str) -> Response:
+    """The list of the ballots of a closed poll, to count again, for whoever was asked."""
+    _kind, found = _open(token)
+    return send_ballots(found.invitation.poll)
+
+
 @respond.route("/person", methods=["GET", "POST"])
 def person(token: str) -> str | tuple[str, int]:
     """Not the right person? Name the right one; for a seat: why nobody stands in."""
@@ -116,6 +124,23 @@ def send_attachment(session: Session, attachment_id: int) -> Response:
     return response
 
 
+def send_ballots(poll: Poll | None) -> Response:
+    """The published list of a poll, byte for byte as it was hashed; 404 where there is none to show."""
+    db = parts().db
+    with db.reading() as (session, _now):
+        outcome = polls.announced_outcome(session, poll) if poll else None
+    if poll is None or outcome is None or not polls.shows_counts(poll, outcome):
+        abort(404)
+
+    def content() -> Iterator[bytes]:
+        with db.reading() as (session, _now):
+            yield from ballots.pieces(session, poll)
+
+    response = Response(content(), mimetype="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{poll.slug}.json")
+    return response
+
+
 def _open(token: str) -> tuple[Kind, Page]:
     """Grammar and signature, then the row, then the kind's page; a `LinkError` is shown as the one plain page."""
     office = parts()
@@ -126,7 +151,7 @@ def _open(token: str) -> tuple[Kind, Page]:
     with office.db.reading() as (session, now):
         moment: datetime = now()
         invitation = invitations.by_link(session, claim.link_id, claim.kind, claim.key_version, moment)
-        found = kind.read(session, invitation, moment)
+        found = kind.read(session, invitation, moment, office.basis)
     speak_as(invitation.contact.language)
     return kind, found
 

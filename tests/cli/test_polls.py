@@ -255,6 +255,7 @@ def test_closing_at_a_yes_counts_and_says_the_outcome(run: Run, database: Databa
     assert mails_of(database, "ballot-outcome") == 5
     shown = lines(run("polls", "show", "krantenarchief"))
     assert shown[1] == "closed on MOMENT"
+    assert shown.pop().startswith("hash of the list of ballots: ")
     assert shown[-4:] == [
         "“Naar een open platform” is chosen, with 1 of 1 valid votes.",
         "      0  Bij de leverancier blijven",

@@ -55,8 +55,9 @@ def live(tmp_path: Path, migrated_sqlite: Path, clock: FrozenClock) -> Iterator[
     shutil.copy(migrated_sqlite, tmp_path / "coopmail.sqlite")
     key = "a key that only the tests know, and long enough"
     settings = Settings(
-        secret_keys={1: key}, database_url=f"sqlite:///{tmp_path}/coopmail.sqlite", mailbox=tmp_path / "mailbox"
-    )
+        secret_keys={1: key}, database_url=f"sqlite:///{tmp_path}/coopmail.sqlite", mailbox=tmp_path / "mailbox",
+        key_folder=tmp_path / "poll-keys",
+    )  # fmt: skip
     server = http_server(Flask("waiting"), settings, "127.0.0.1", 0)
     settings = replace(settings, base_url=f"http://127.0.0.1:{server.effective_port}")
     app = create_app(settings, system_clock=clock)

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from coopmail.actions import polls as actions
+from coopmail.actions import secret_ballots
 from coopmail.domain.audit import AuditRow
 from coopmail.domain.links import Invitation
 from coopmail.domain.outbox import Mail
@@ -24,6 +25,7 @@ from tests.conftest import CLOSING, FrozenClock, Received
 from tests.web.pages import Forms, everything
 
 Deliver = Callable[[], list[Received]]
+open_and_secret = pytest.mark.parametrize("secret", [False, True], ids=["open", "secret"], indirect=True)
 
 
 def link_of(mails: list[Received], to: str, containing: str = "", template: str = "ballot-invitation") -> str:
@@ -34,10 +36,19 @@ def link_of(mails: list[Received], to: str, containing: str = "", template: str 
 
 
 def ballots(office: Parts) -> list[tuple[str | None, str, int]]:
-    """What is recorded: the unit's marks, who answered, which version."""
+    """What is recorded: the unit's marks (a secret poll's opened with its key), who answered, which version."""
     with office.db.reading() as (session, _):
-        rows = session.scalars(sa.select(Ballot).order_by(Ballot.unit_id))
-        return [(ballot.marks_text, ballot.answered_by, ballot.version) for ballot in rows]
+        rows = session.scalars(sa.select(Ballot).order_by(Ballot.unit_id)).all()
+        secret = {poll.id for poll in session.scalars(sa.select(Poll)) if poll.secret}
+
+        def marks(ballot: Ballot) -> str | None:
+            if ballot.poll_id not in secret:
+                return ballot.marks_text
+            assert ballot.marks_text is None
+            key = secret_ballots.key_of(session, ballot.poll_id, office.basis.vault)
+            return secret_ballots.marked(session, key, ballot.unit_id)
+
+        return [(marks(ballot), ballot.answered_by, ballot.version) for ballot in rows]
 
 
 @pytest.fixture
@@ -84,6 +95,7 @@ def test_a_vote_is_recorded_confirmed_and_mailed_and_the_colleague_is_told(
     assert "Els Peeters" in mails["jan.maes@aartselaar.example"].text
 
 
+@open_and_secret
 def test_the_last_of_two_contacts_counts_and_each_is_told(
     client: FlaskClient, office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
 ) -> None:
@@ -102,6 +114,7 @@ def test_the_last_of_two_contacts_counts_and_each_is_told(
     ]
 
 
+@open_and_secret
 def test_whoever_changes_an_answer_many_times_mails_the_colleagues_once(
     client: FlaskClient, clock: FrozenClock, poll: Poll, deliver: Deliver
 ) -> None:
@@ -116,6 +129,7 @@ def test_whoever_changes_an_answer_many_times_mails_the_colleagues_once(
     assert [mail.template for mail in deliver()] == ["ballot-by-colleague"]
 
 
+@open_and_secret
 def test_an_equal_answer_again_is_answered_the_same_and_adds_nothing(
     client: FlaskClient, office: Parts, els: str, deliver: Deliver
 ) -> None:
@@ -128,6 +142,7 @@ def test_an_equal_answer_again_is_answered_the_same_and_adds_nothing(
     assert deliver() == []
 
 
+@open_and_secret
 def test_fifty_equal_answers_at_once_are_one_ballot_one_audit_row_and_one_mail(
     app: Flask, office: Parts, poll: Poll, deliver: Deliver
 ) -> None:
@@ -154,6 +169,7 @@ def test_fifty_equal_answers_at_once_are_one_ballot_one_audit_row_and_one_mail(
     assert [(mail.to, mail.template) for mail in deliver()] == [("lies.claes@duffel.example", "ballot-receipt")]
 
 
+@open_and_secret
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(milliseconds=1), timedelta(hours=1)])
 def test_an_answer_after_closing_is_refused_though_no_runner_ran(
     client: FlaskClient, office: Parts, clock: FrozenClock, els: str, late: timedelta
@@ -168,6 +184,7 @@ def test_an_answer_after_closing_is_refused_though_no_runner_ran(
     assert everything(office.db) == before
 
 
+@open_and_secret
 def test_an_answer_in_the_last_second_counts(client: FlaskClient, office: Parts, clock: FrozenClock, els: str) -> None:
     clock.move_to(CLOSING - timedelta(microseconds=1))
     assert client.post(els, data={"choice": "keep"}).status_code == 303
@@ -232,6 +249,7 @@ def test_a_wrong_answer_says_what_to_do_and_records_nothing(
     assert everything(office.db) == before
 
 
+@open_and_secret
 def test_behind_a_shared_mailbox_the_page_asks_who_answers_and_shows_who_did(
     client: FlaskClient, office: Parts, poll: Poll, deliver: Deliver
 ) -> None:
@@ -256,6 +274,7 @@ def test_a_director_of_two_libraries_gets_two_invitations_that_begin_with_the_li
     assert sorted(subject.partition(":")[0] for subject in subjects) == ["Bibliotheek Duffel", "Bibliotheek Lier"]
 
 
+@open_and_secret
 def test_get_and_head_change_nothing_however_often(
     client: FlaskClient, office: Parts, poll: Poll, deliver: Deliver
 ) -> None:
@@ -269,6 +288,7 @@ def test_get_and_head_change_nothing_however_often(
     assert everything(office.db) == before
 
 
+@open_and_secret
 def test_a_robot_that_sends_every_form_as_served_by_every_button_changes_nothing_and_the_person_after_it_succeeds(
     client: FlaskClient, office: Parts, poll: Poll, deliver: Deliver
 ) -> None:
@@ -370,6 +390,7 @@ def test_a_document_of_the_poll_can_be_read_by_its_link_and_no_other(
     assert "krantenarchief" not in client.get("/").get_data(as_text=True)
 
 
+@open_and_secret
 def test_a_withdrawn_poll_says_why_and_takes_no_answer(
     client: FlaskClient, office: Parts, poll: Poll, els: str, deliver: Deliver
 ) -> None:

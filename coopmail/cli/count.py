@@ -1,0 +1,60 @@
+"""`coopmail count`: counts a published list of ballots again, without database or settings."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import click
+
+from coopmail.domain import ballot_list
+from coopmail.domain.ballot_list import BallotList, ListUnreadable
+from coopmail.domain.counting import Count, Verdict
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def count(file: Path) -> None:
+    """Count a list of ballots again: tally, verdict, and the hash to compare with the outcome mail's.
+
+    FILE is the list that a poll's page offers once it is closed. Exit status 1 where it is no such list.
+    """
+    raw = file.read_bytes()
+    try:
+        found = ballot_list.read(raw)
+        counted = ballot_list.recount(found)
+    except ListUnreadable as error:
+        click.echo(f"{file.name}: {' '.join(str(error).split())}", err=True)
+        raise SystemExit(1) from error
+    _say(found, counted)
+    click.echo(f"Hash of this file (SHA-256): {hashlib.sha256(raw).hexdigest()}")
+    canonical = ballot_list.canonical(found)
+    if canonical != raw:
+        click.echo(
+            "This file was written anew by another program: compare with the hash of what it says, which is\n"
+            f"{hashlib.sha256(canonical).hexdigest()}"
+        )
+
+
+def _say(found: BallotList, counted: Count) -> None:
+    labels = {option.key: option.label_en or option.label_nl for option in found.options}
+    click.echo(f"{found.slug}: {found.title_en or found.title_nl}")
+    click.echo(f"{'Secret' if found.secret else 'Open'} poll: {len(found.ballots)} ballots with {counted.cast} votes of"
+               f" the {counted.electorate} that could be cast, {counted.abstentions} of them abstentions.")  # fmt: skip
+    for key, votes in counted.tally.items():
+        click.echo(f"  {votes:>7}  {labels[key]}")
+    click.echo(f"Verdict: {_verdict(counted, labels)}")
+
+
+def _verdict(counted: Count, labels: dict[str, str]) -> str:
+    """The verdict in words, with what was chosen or stood equal."""
+    tied = " and ".join(f"“{labels[key]}”" for key in counted.tied)
+    if counted.winner is not None:
+        return f"“{labels[counted.winner]}” is chosen" + (f", after a tie between {tied}." if tied else ".")
+    return {
+        Verdict.TIE: f"a tie between {tied}; nothing is chosen.",
+        Verdict.NO_BALLOTS: "nobody voted; nothing is chosen.",
+        Verdict.NO_QUORUM: "too few took part; nothing is chosen.",
+        Verdict.ALL_ABSTAINED: "all abstained; nothing is chosen.",
+        Verdict.NO_MAJORITY: "no option has the majority that was asked; nothing is chosen.",
+    }[counted.verdict]
