@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import flask_mail
@@ -12,14 +11,15 @@ from flask_babel import Babel
 from werkzeug.exceptions import HTTPException
 from whitenoise import WhiteNoise
 
-from coopmail import charter, wording
+from coopmail import charter, doorbell, logs, wording
 from coopmail.clock import Clock
 from coopmail.config import ROOT, Settings
 from coopmail.db import Database
 from coopmail.errors import LinkError
 from coopmail.links import LinkSigner
 from coopmail.parts import Parts
-from coopmail.web import language, mailbox, security
+from coopmail.web import figures, language, mailbox, security
+from coopmail.web.health import health
 from coopmail.web.public import NewLinkForm, limiter, public
 from coopmail.web.respond import respond
 
@@ -27,7 +27,9 @@ MAX_BODY = 512 * 1024
 
 
 def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flask:
-    """The application. Raises `CharterError` where the charter cannot be used; opens no connection yet."""
+    """The application. Raises `CharterError` where the charter cannot be used, `SettingError` where what a setting
+    wants is not installed; opens no connection yet.
+    """
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "templates" / "static"))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY,
@@ -35,15 +37,19 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
         MAX_FORM_PARTS=200,
         BABEL_DEFAULT_LOCALE="nl",
         BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "translations"),
-        RATELIMIT_ENABLED=True,
+        **_limits(settings),
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    _configure_logs()
-    db = Database(settings.database_url, system_clock=system_clock, simulation=settings.simulation)
+    if not structlog.is_configured():
+        logs.configure()
+    bell = doorbell.doorbell(settings.redis_url)
+    db = Database(settings.database_url, doorbell=bell, system_clock=system_clock, simulation=settings.simulation)
     app.extensions["coopmail"] = Parts(settings, db, charter.load(settings.charter), LinkSigner(settings.secret_keys))
     Babel(app, locale_selector=language.select_locale)  # type: ignore[no-untyped-call]
     flask_mail.Mail(app)
+    figures.measure_requests(app)
     limiter.init_app(app)
+    app.register_blueprint(health)
     app.register_blueprint(public)
     app.register_blueprint(respond)
     if mailbox.allowed(settings):
@@ -54,6 +60,18 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
     _register_errors(app)
     _prepare_templates(app, settings)
     return app
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    """Where requests are counted: in Redis, so that a limit holds for all processes; while it is away, in each."""
+    if settings.redis_url is None:
+        return {"RATELIMIT_STORAGE_URI": "memory://"}
+    url = settings.redis_url
+    return {
+        "RATELIMIT_STORAGE_URI": f"redis+{url}" if url.startswith("unix:") else url,
+        "RATELIMIT_STORAGE_OPTIONS": doorbell.connection_options(),
+        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+    }
 
 
 def _prepare_templates(app: Flask, settings: Settings) -> None:
@@ -84,19 +102,3 @@ def _register_errors(app: Flask) -> None:
     def defect(error: Exception) -> tuple[str, int]:
         structlog.get_logger("coopmail").exception("request-failed", error=type(error).__name__)
         return render_template("error.html", code=500), 500
-
-
-def _configure_logs() -> None:
-    processors: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        security.scrub,
-        structlog.processors.JSONRenderer(ensure_ascii=False),
-    ]
-    structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
-        cache_logger_on_first_use=False,
-    )

@@ -24,19 +24,23 @@ ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "clock": frozenset(),
     "doorbell": frozenset(),
+    "logs": frozenset(),
     "domain": frozenset({"domain", "errors"}),
     "config": frozenset({"errors"}),
     "charter": ALWAYS,
     "links": ALWAYS,
     "db": ALWAYS | {"domain.base", "doorbell"},
-    "parts": ALWAYS | {"db", "charter", "links", "actions.basis"},
+    "vault": ALWAYS,
+    "parts": ALWAYS | {"db", "charter", "links", "actions.basis", "vault"},
     "wording": ALWAYS | {"domain"},
     "queries": ALWAYS | {"queries", "domain"},
-    "actions": ALWAYS | {"actions", "domain", "queries", "charter"},
+    "actions": ALWAYS | {"actions", "domain", "queries", "charter", "vault"},
     "forms": ALWAYS | {"forms", "actions", "queries", "domain", "charter", "wording"},
     "mail": ALWAYS | {"mail", "actions", "queries", "domain", "links", "db", "parts", "wording", "charter"},
     "documents": ALWAYS | {"documents", "domain"},
-    "jobs": ALWAYS | {"jobs", "actions", "queries", "mail", "documents", "domain", "charter", "db", "parts", "wording"},
+    "jobs": ALWAYS
+    | {"jobs", "actions", "queries", "mail", "documents", "domain", "charter", "db", "parts", "wording"}
+    | {"vault", "doorbell"},
     "web": ALWAYS
     | {"web", "forms", "actions", "queries", "mail", "documents", "domain", "charter", "links", "db"}
     | {"parts", "wording"},
@@ -44,6 +48,7 @@ ROOMS: dict[str, frozenset[str]] = {
 }
 LIBRARIES: dict[str, frozenset[str]] = {
     "itsdangerous": frozenset({"links"}),
+    "cryptography": frozenset({"vault"}),
     "flask_mail": frozenset({"mail", "coopmail"}),
     "rq": frozenset({"doorbell", "jobs"}),
     "redis": frozenset({"doorbell", "jobs"}),
@@ -339,6 +344,8 @@ _HOUSE = {"coopmail": "", "coopmail.domain": "", "coopmail.domain.base": "", "co
         (forbidden_imports, "coopmail.web.public", "from itsdangerous import Signer",
          "coopmail.web.public imports itsdangerous"),
         (forbidden_imports, "coopmail.web.public", "import flask_mail", "coopmail.web.public imports flask_mail"),
+        (forbidden_imports, "coopmail.web.public", "from cryptography.fernet import Fernet",
+         "coopmail.web.public imports cryptography.fernet"),
         (forbidden_imports, "coopmail.mail.relay", "from redis.asyncio import Redis",
          "coopmail.mail.relay imports redis.asyncio"),
         (forbidden_imports, "coopmail.cli.server", "import rq", "coopmail.cli.server imports rq"),

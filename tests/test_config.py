@@ -31,6 +31,15 @@ WANTS = {
     "COOPMAIL_RUN_JOBS": "0 or 1",
     "COOPMAIL_TICK_SECONDS": "a number of seconds between 0.05 and 60",
     "COOPMAIL_TRUSTED_PROXY": "the IP address of the reverse proxy in front, whose X-Forwarded headers are believed",
+    "COOPMAIL_REDIS_URL": "redis://HOST:PORT/NUMBER, rediss://… or unix:///SOCKET",
+    "COOPMAIL_SERVER": "waitress (one process) or gunicorn",
+    "COOPMAIL_PROCESSES": "how many processes gunicorn starts, 1 to 64",
+    "COOPMAIL_KEY_FOLDER": "a folder outside the database for the keys of secret polls",
+    "COOPMAIL_RELAY_CONNECTIONS": "how many connections a worker may open to the relay, 1 to 50",
+    "COOPMAIL_RELAY_RATE": "how many messages a minute the relay may be handed",
+    "COOPMAIL_DOMAIN_RATE": "how many messages a minute one receiving domain may get",
+    "COOPMAIL_METRICS_TOKEN": "16 to 200 printable characters, to be sent as a bearer token by whoever collects "
+    "figures",
 }
 WRONG = [
     ("COOPMAIL_BASE_URL", "stem.example.org"),
@@ -65,6 +74,18 @@ WRONG = [
     ("COOPMAIL_TICK_SECONDS", "0"),
     ("COOPMAIL_TICK_SECONDS", "61"),
     ("COOPMAIL_TICK_SECONDS", "nan"),
+    ("COOPMAIL_SERVER", "granian"),
+    ("COOPMAIL_PROCESSES", "0"),
+    ("COOPMAIL_PROCESSES", "65"),
+    ("COOPMAIL_PROCESSES", "two"),
+    ("COOPMAIL_KEY_FOLDER", ""),
+    ("COOPMAIL_KEY_FOLDER", __file__),
+    ("COOPMAIL_RELAY_CONNECTIONS", "0"),
+    ("COOPMAIL_RELAY_CONNECTIONS", "51"),
+    ("COOPMAIL_RELAY_RATE", "0"),
+    ("COOPMAIL_RELAY_RATE", "1.5"),
+    ("COOPMAIL_DOMAIN_RATE", "-1"),
+    ("COOPMAIL_DOMAIN_RATE", "many"),
 ]
 SECRET = "geheim-dat-niemand-mag-lezen"
 WRONG_AND_SECRET = [
@@ -89,6 +110,13 @@ WRONG_AND_SECRET = [
     ("COOPMAIL_SMTP", f"smtp://stem:{SECRET}@mail.example:poort"),
     ("COOPMAIL_SMTP", f"smtp://stem:{SECRET}@mail.example/inbox"),
     ("COOPMAIL_SMTP", f"smtp+plain://stem:{SECRET}@mail.example:25"),
+    ("COOPMAIL_REDIS_URL", f"stem:{SECRET}@redis.example"),
+    ("COOPMAIL_REDIS_URL", f"http://stem:{SECRET}@redis.example"),
+    ("COOPMAIL_REDIS_URL", f"redis://stem:{SECRET}@redis.example:poort/0"),
+    ("COOPMAIL_REDIS_URL", "redis:///0"),
+    ("COOPMAIL_METRICS_TOKEN", "geheim"),
+    ("COOPMAIL_METRICS_TOKEN", f"{SECRET} {SECRET}"),
+    ("COOPMAIL_METRICS_TOKEN", SECRET * 10),
 ]  # fmt: skip
 
 
@@ -146,6 +174,14 @@ def test_good_values_are_read(tmp_path: Path) -> None:
         "COOPMAIL_RUN_JOBS": "0",
         "COOPMAIL_TICK_SECONDS": "0.05",
         "COOPMAIL_TRUSTED_PROXY": "10.0.0.1",
+        "COOPMAIL_REDIS_URL": f"rediss://stem:{SECRET}@redis.example:6380/2",
+        "COOPMAIL_SERVER": "gunicorn",
+        "COOPMAIL_PROCESSES": "4",
+        "COOPMAIL_KEY_FOLDER": str(tmp_path / "keys"),
+        "COOPMAIL_RELAY_CONNECTIONS": "3",
+        "COOPMAIL_RELAY_RATE": "600",
+        "COOPMAIL_DOMAIN_RATE": "60",
+        "COOPMAIL_METRICS_TOKEN": SECRET,
     })  # fmt: skip
     assert settings == Settings(
         secret_keys={9: f"{KEY}a", 10: f"{KEY}b"},
@@ -161,6 +197,14 @@ def test_good_values_are_read(tmp_path: Path) -> None:
         run_jobs=False,
         tick_seconds=0.05,
         trusted_proxy="10.0.0.1",
+        redis_url=f"rediss://stem:{SECRET}@redis.example:6380/2",
+        server="gunicorn",
+        processes=4,
+        key_folder=tmp_path / "keys",
+        relay_connections=3,
+        relay_rate=600,
+        domain_rate=60,
+        metrics_token=SECRET,
     )
     assert list(settings.secret_keys) == [9, 10]
     assert (settings.embedded, settings.mail_domain) == (False, "mail.example")
@@ -183,13 +227,23 @@ def test_each_way_to_a_relay_is_read(text: str, relay: Relay) -> None:
     assert Settings.from_env(KEYS | {"COOPMAIL_SMTP": text}).relay == relay
 
 
+@pytest.mark.parametrize("url", ["redis://redis.example", "redis://[::1]:6379/1", "unix:///run/redis.sock?db=1"])
+def test_each_way_to_redis_is_kept(url: str) -> None:
+    assert Settings.from_env(KEYS | {"COOPMAIL_REDIS_URL": url}).redis_url == url
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://[::1]:8000", "https://stem.example.org/leden"])
 def test_an_address_with_a_port_or_a_path_is_kept(url: str) -> None:
     assert Settings.from_env(KEYS | {"COOPMAIL_BASE_URL": url}).base_url == url
 
 
-def test_settings_do_not_show_their_keys_or_the_relay_s_password() -> None:
-    settings = Settings({1: KEY}, relay=Relay("mail.example", 587, password=SECRET))
+def test_settings_do_not_show_their_keys_their_token_or_a_password() -> None:
+    settings = Settings(
+        {1: KEY},
+        relay=Relay("mail.example", 587, password=SECRET),
+        redis_url=f"redis://:{SECRET}@redis.example/0",
+        metrics_token=SECRET,
+    )
     assert KEY not in repr(settings)
     assert SECRET not in repr(settings)
 

@@ -13,11 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from coopmail.cli.server import MIGRATIONS, check_database, newest_migration, upgrade_database
+from coopmail.cli.server import check_database, upgrade_database
 from coopmail.db import DEMONSTRATION, Database
 from coopmail.domain.base import Base, InstallationMark
 from coopmail.domain.contacts import Contact
 from coopmail.errors import DatabaseError
+from coopmail.queries.installation import MIGRATIONS, newest_migration
 from tests.builders import build_contact
 from tests.conftest import MONDAY
 

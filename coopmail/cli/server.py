@@ -1,24 +1,30 @@
-"""Starting the application as one process, and bringing its tables up to date."""
+"""Starting the application's processes, and bringing its tables up to date."""
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
+import structlog
+from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from coopmail import MAX_BODY, create_app
-from coopmail.config import ROOT, Settings
+from coopmail.config import Settings
 from coopmail.db import DEMONSTRATION, Database
 from coopmail.domain.base import InstallationMark
 from coopmail.errors import DatabaseError, SettingError
 from coopmail.parts import parts
+from coopmail.queries.installation import MIGRATIONS, newest_migration, version
 
-MIGRATIONS = ROOT / "migrations"
+if TYPE_CHECKING:
+    from coopmail.jobs.runner import ThreadRunner
+    from coopmail.jobs.scheduler import Scheduler
 
 
 def upgrade_database(url: str) -> None:
@@ -42,17 +48,12 @@ def upgrade_database(url: str) -> None:
         database.close()
 
 
-def newest_migration() -> str:
-    """The number of the newest migration: its file's name begins with it."""
-    return max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
-
-
 def check_database(database: Database, *, simulation: bool) -> None:
     """Refuse a database of another version, and simulated time on one that is not the demonstration's."""
     head = newest_migration()
     try:
         with database.reading() as (session, _):
-            found = session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+            found = version(session)
             marked = session.get(InstallationMark, DEMONSTRATION) if found == head else None
     except SQLAlchemyError as error:
         raise DatabaseError(
@@ -101,17 +102,16 @@ def check_port(host: str, port: int) -> None:
 
 
 def run_server(settings: Settings, host: str, port: int) -> None:
-    """Serve until the process is asked to end; the runner's thread finishes the job that runs."""
+    """Serve by waitress until the process is asked to end; the runner's thread finishes the job that runs.
+
+    Where Redis is configured, workers and a scheduler run the jobs, and this process runs none.
+    """
     from coopmail.jobs.runner import ThreadRunner
 
     app = create_app(settings)
     check_database(parts(app).db, simulation=settings.simulation)
-    runner = ThreadRunner(app) if settings.run_jobs else None
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, end)
+    runner = ThreadRunner(app) if settings.run_jobs and settings.redis_url is None else None
+    on_sigterm(_leave)
     try:
         server = http_server(app, settings, host, port)
     except OSError as error:
@@ -125,4 +125,59 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     finally:
         if runner is not None:
             runner.stop()
+        parts(app).db.doorbell.flush()
         parts(app).db.close()
+
+
+def run_worker(settings: Settings) -> None:
+    """Run the jobs that are rung in Redis until asked to end; `SettingError` where no Redis is configured."""
+    if settings.redis_url is None:
+        raise SettingError("A worker wants COOPMAIL_REDIS_URL. Without Redis, `coopmail scheduler` runs the jobs.")
+    wants_the_production_extra("COOPMAIL_REDIS_URL", "rq")
+    from coopmail.jobs.worker import work
+
+    app = create_app(settings)
+    check_database(parts(app).db, simulation=settings.simulation)
+    work(app)
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Ring jobs in Redis when they are due; without Redis, run them in this process. Until asked to end."""
+    app = create_app(settings)
+    check_database(parts(app).db, simulation=settings.simulation)
+    runner = _scheduler(app, settings)
+    on_sigterm(runner.end_soon)
+    structlog.get_logger(__name__).info("scheduler-started")
+    runner.run()
+    parts(app).db.close()
+
+
+def _scheduler(app: Flask, settings: Settings) -> Scheduler | ThreadRunner:
+    if settings.redis_url is None:
+        from coopmail.jobs.runner import ThreadRunner
+
+        return ThreadRunner(app)
+    wants_the_production_extra("COOPMAIL_REDIS_URL", "redis")
+    from coopmail.jobs.scheduler import Scheduler
+
+    return Scheduler(app)
+
+
+def on_sigterm(act: Callable[[], None]) -> None:
+    """Do this when the process is asked to end, by SIGTERM or Ctrl+C."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        act()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+
+
+def _leave() -> None:
+    raise SystemExit(0)
+
+
+def wants_the_production_extra(setting: str, module: str) -> None:
+    """Raise `SettingError` where a setting asks for a library that is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise SettingError(f"{setting} wants {module}: install Coopmail with its extra `production`.")

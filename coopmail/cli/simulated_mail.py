@@ -26,9 +26,13 @@ class Delivered:
 
 
 class Sink:
-    """An SMTP server on a free port of this machine that keeps what it is given."""
+    """An SMTP server of this machine that keeps what it is given; port 0 takes a free one.
 
-    def __init__(self) -> None:
+    What has no sender is a report of a relay about a mail that it could not deliver: it is taken and not kept.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._address = (host, port)
         self.messages: list[Delivered] = []
         self.refused: set[str] = set()
         self.deferred: set[str] = set()
@@ -45,7 +49,8 @@ class Sink:
                 self.port = int(server.sockets[0].getsockname()[1])
                 super()._trigger_server()  # type: ignore[no-untyped-call]
 
-        self._controller = OnFreePort(self, hostname="127.0.0.1", port=0)
+        host, port = self._address
+        self._controller = OnFreePort(self, hostname=host, port=port)
         self._controller.start()
         return self
 
@@ -74,6 +79,8 @@ class Sink:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         """Keep a message; ask some to come back later, once a message."""
+        if not envelope.mail_from:
+            return "250 OK"
         found = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(found, EmailMessage)
         address, message_id = envelope.rcpt_tos[0], str(found["Message-ID"])

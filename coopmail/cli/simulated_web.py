@@ -1,21 +1,14 @@
-"""A server process and a browser without a window, for the simulation."""
+"""A browser without a window, for the simulation."""
 
 from __future__ import annotations
 
 import http.client
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
 from urllib.parse import urlencode, urlsplit
-
-from coopmail.config import Settings
 
 
 def free_port() -> int:
@@ -24,55 +17,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-class Server:
-    """`coopmail serve` as a process of its own."""
-
-    def __init__(self, settings: Settings, port: int) -> None:
-        relay = settings.relay
-        assert relay is not None
-        self.port = port
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("COOPMAIL_")} | {
-            "COOPMAIL_SECRET_KEYS": ",".join(f"{version}:{key}" for version, key in settings.secret_keys.items()),
-            "COOPMAIL_DATABASE_URL": settings.database_url,
-            "COOPMAIL_BASE_URL": settings.base_url,
-            "COOPMAIL_SMTP": f"smtp+plain://{relay.host}:{relay.port}",
-            "COOPMAIL_SIMULATION": "1",
-            "COOPMAIL_TICK_SECONDS": str(settings.tick_seconds),
-        }
-
-    def __enter__(self) -> Server:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "coopmail.cli", "serve", "--port", str(self.port)], env=self.environment
-        )
-        until = time.monotonic() + 20
-        while time.monotonic() < until and self.process.poll() is None:
-            try:
-                with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
-                    connection.request("GET", "/health")
-                    if connection.getresponse().status == http.HTTPStatus.OK:
-                        return self
-            except OSError:  # it does not listen yet
-                pass
-            self._pause()
-        self.__exit__(None, None, None)
-        raise RuntimeError("the server did not start")
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
-    def _pause(self) -> None:
-        try:
-            self.process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            return
 
 
 @dataclass
@@ -137,7 +81,14 @@ class Browser:
         return self._ask("POST", url, urlencode(fields))[0]
 
     def _ask(self, method: str, url: str, body: str | None = None) -> tuple[int, str, str]:
+        try:
+            response = self._send(method, url, body)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            self.connection.close()  # the server had closed a connection that was idle
+            response = self._send(method, url, body)
+        return response.status, response.read().decode("utf-8"), response.getheader("Location") or ""
+
+    def _send(self, method: str, url: str, body: str | None) -> http.client.HTTPResponse:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
         self.connection.request(method, urlsplit(url).path, body, headers)
-        response = self.connection.getresponse()
-        return response.status, response.read().decode("utf-8"), response.getheader("Location") or ""
+        return self.connection.getresponse()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from coopmail.jobs import mail, polls
+from coopmail.jobs import audit, mail, poll_keys, polls
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class Job:
 
 
 SCHEDULE = (
+    Job("seal-audit", audit.seal_audit, every=5),  # first: closing then finds little left to seal
     Job("close-polls", polls.close_due_polls, every=5),
+    Job("destroy-poll-keys", poll_keys.destroy_poll_keys, every=60),
     Job("send-reminders", polls.send_due_reminders, every=60),
     Job("answer-link-requests", mail.answer_link_requests, every=5),
     Job("deliver-mail", mail.deliver, every=5),

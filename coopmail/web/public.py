@@ -1,4 +1,4 @@
-"""Pages for everybody: what is asked and what came of it, a new link, and whether the application is well."""
+"""Pages for everybody: what is asked and what came of it, and a new link."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from wtforms import EmailField, Form
 from wtforms.validators import DataRequired, Length
 
 from coopmail.actions import contacts
-from coopmail.domain.base import InstallationMark
 from coopmail.domain.polls import Poll, PollState, Visibility
 from coopmail.errors import UnknownSubject
 from coopmail.forms.contact_details import an_address
 from coopmail.forms.kind import lazy
 from coopmail.parts import parts
-from coopmail.queries import polls
-from coopmail.web.respond import send_attachment
+from coopmail.queries import ballots, polls
+from coopmail.web.respond import send_attachment, send_ballots
 
 public = Blueprint("public", __name__)
-limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=False)
+limiter = Limiter(get_remote_address, headers_enabled=False)
 SHOWN = (PollState.OPEN, PollState.CLOSED, PollState.DECIDED, PollState.WITHDRAWN)
 
 
@@ -54,7 +53,7 @@ def poll(slug: str) -> str:
             "public/poll.html",
             poll=found,
             outcome=outcome,
-            named=polls.named_ballots(session, found.id) if outcome else [],
+            rows=ballots.shown(session, found, outcome),
             decision=polls.decision_of(session, found.id),
             turnout=polls.turnout(session, found.id),
             now=now(),
@@ -71,6 +70,12 @@ def attachment(slug: str, attachment_id: int) -> Response:
         return send_attachment(session, attachment_id)
 
 
+@public.get("/polls/<slug>/ballots.json")
+def ballot_list(slug: str) -> Response:
+    """The list of the ballots of a public poll that is closed, to count again."""
+    return send_ballots(_public_poll(slug))
+
+
 @public.route("/link", methods=["GET", "POST"])
 @limiter.limit("20/hour", methods=["POST"])
 def new_link() -> str | tuple[str, int]:
@@ -83,14 +88,6 @@ def new_link() -> str | tuple[str, int]:
     with parts().db.transaction() as (session, now):
         contacts.request_link(session, now, form.email.data or "")
     return render_template("public/new-link.html", form=form, sent_to=form.email.data)
-
-
-@public.get("/health")
-def health() -> dict[str, str]:
-    """Whether the application answers and reads its database."""
-    with parts().db.reading() as (session, _now):
-        session.get(InstallationMark, "demonstration")
-    return {"status": "ok"}
 
 
 def _public_poll(slug: str) -> Poll:

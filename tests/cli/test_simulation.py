@@ -5,20 +5,32 @@ The rounds run at the same time, in processes of their own, once for all tests o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
+import smtplib
 import subprocess
 import sys
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from aiosmtpd.controller import Controller
+from click.testing import CliRunner
 
 from coopmail.cli import simulation
+from coopmail.cli.commands import coopmail
+from coopmail.cli.simulated_stack import Stack
 from coopmail.cli.simulated_web import Browser, Form
 from coopmail.cli.simulation import Round, Tally, Voter
 from coopmail.config import ROOT
+from tests.conftest import _administer
+from tests.servers import free_port, redis
 
 pytestmark = pytest.mark.xdist_group("simulation")  # its rounds are run once, by one worker
 
@@ -26,7 +38,7 @@ KEYS = [
     "members", "contacts", "units", "invited", "invitations_sent", "undelivered", "answered_units", "ballots",
     "reminders_sent", "reminders_to_answered_units", "late_refused", "outcome", "outcome_mails", "seconds",
 ]  # fmt: skip
-SEEDS = {"first": 1, "again": 1, "other": 2}
+SEEDS = {"first": 1, "again": 1, "other": 2, "production": 1}
 
 
 @dataclass(frozen=True)
@@ -44,17 +56,62 @@ class Ended:
         return found
 
 
+class Forwarder:
+    """A relay: it takes every message, and hands it on; where that is refused, it says so to nobody."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self.taken = 0
+        self.refused: list[str] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        """Take a message."""
+        self.taken += 1
+        await asyncio.to_thread(self._hand_on, envelope.mail_from, envelope.rcpt_tos, envelope.content)
+        return "250 2.0.0 queued"
+
+    def _hand_on(self, sender: str, recipients: list[str], content: bytes) -> None:
+        with smtplib.SMTP("127.0.0.1", self._to, timeout=30) as host:
+            try:
+                host.sendmail(sender, recipients, content)
+            except smtplib.SMTPRecipientsRefused:
+                self.refused += recipients
+
+
 @pytest.fixture(scope="module")
-def rounds() -> dict[str, Ended]:
-    """A seed twice, and another."""
+def relay() -> Iterator[tuple[Forwarder, int, int]]:
+    """A relay, its port, and the port to which it delivers."""
+    to = free_port()
+    forwarder = Forwarder(to)
+    controller = Controller(forwarder, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield forwarder, controller.port, to
+    controller.stop()
+
+
+@pytest.fixture(scope="module")
+def rounds(postgresql_server: str, relay: tuple[Forwarder, int, int]) -> Iterator[dict[str, Ended]]:
+    """A seed twice, another, and the first one on the production stack, through a relay."""
     around = {name: value for name, value in os.environ.items() if not name.startswith("COOPMAIL_")}
-    running = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "coopmail.cli", "demo", "--simulate", "--json", "--seed", str(seed)],
-            cwd=ROOT, env=around, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for name, seed in SEEDS.items()
-    }  # fmt: skip
+    empty = sa.make_url(postgresql_server).set(database=f"s{uuid.uuid4().hex}")
+    _administer(sa.make_url(postgresql_server), f"CREATE DATABASE {empty.database}")
+    _, port, to = relay
+    with redis() as server:
+        stack = ["--database", empty.render_as_string(hide_password=False), "--redis", server.url,
+                 "--smtp", f"127.0.0.1:{port}", "--sink", f"127.0.0.1:{to}"]  # fmt: skip
+        running = {
+            name: subprocess.Popen(
+                [sys.executable, "-m", "coopmail.cli", "demo", "--simulate", "--json", "--seed", str(seed),
+                 *(stack if name == "production" else [])],
+                cwd=ROOT, env=around, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for name, seed in SEEDS.items()
+        }  # fmt: skip
+        yield _end(running)
+    _administer(sa.make_url(postgresql_server), f"DROP DATABASE {empty.database} WITH (FORCE)")
+
+
+def _end(running: dict[str, subprocess.Popen[str]]) -> dict[str, Ended]:
     ended = {}
     try:
         for name, process in running.items():
@@ -102,6 +159,46 @@ def test_the_same_seed_gives_the_same_round(rounds: dict[str, Ended]) -> None:
     assert first | {"seconds": 0} == again | {"seconds": 0}
 
 
+def test_the_production_stack_gives_the_same_round_as_one_process_on_sqlite(rounds: dict[str, Ended]) -> None:
+    first, production = rounds["first"].figures, rounds["production"].figures
+    assert production | {"seconds": 0} == first | {"seconds": 0}
+
+
+def test_on_the_production_stack_every_mail_went_through_the_relay(
+    rounds: dict[str, Ended], relay: tuple[Forwarder, int, int]
+) -> None:
+    found, forwarder = rounds["production"].figures, relay[0]
+    assert forwarder.taken > found["invitations_sent"] + found["outcome_mails"] + found["reminders_sent"]
+    assert len(set(forwarder.refused)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--smtp", "127.0.0.1:2525"], "--smtp and --sink go together"),
+        (["--redis", "redis://127.0.0.1:1"], "--redis wants --database postgresql+psycopg://"),
+        (["--smtp", "127.0.0.1", "--sink", "127.0.0.1:1"], "wants HOST:PORT"),
+    ],
+)
+def test_a_stack_that_cannot_be_is_refused_in_one_line(given: list[str], said: str) -> None:
+    result = CliRunner().invoke(coopmail, ["demo", "--simulate", *given])
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_database_that_is_not_empty_is_refused(migrated_sqlite: Path, tmp_path: Path) -> None:
+    database = shutil.copy(migrated_sqlite, tmp_path / "used.sqlite")
+    result = CliRunner().invoke(coopmail, ["demo", "--simulate", "--database", f"sqlite:///{database}"])
+    assert result.exit_code == 2
+    assert "The simulation wants an empty database; this one has " in result.stderr
+
+
+def test_a_stack_without_the_simulation_is_refused() -> None:
+    result = CliRunner().invoke(coopmail, ["demo", "--redis", "redis://127.0.0.1:1"])
+    assert result.exit_code == 2
+    assert "go with --simulate" in result.stderr
+
+
 def test_another_seed_gives_another_round(rounds: dict[str, Ended]) -> None:
     first, other = rounds["first"].figures, rounds["other"].figures
     assert first["outcome"] != other["outcome"]
@@ -117,7 +214,7 @@ def test_a_round_in_which_nobody_answers_late_fails_and_says_so(
     monkeypatch.setattr(Round, "answer_late", nobody)
     monkeypatch.setattr(Round, "answer", nobody)
     monkeypatch.setattr(Round, "reminder_days", lambda _round: [])
-    assert simulation.simulate_round(3, as_json=True) == 1
+    assert simulation.simulate_round(3, as_json=True, stack=Stack()) == 1
     lines = capfd.readouterr().out.splitlines()
     assert lines[-3:-1] == ["These sums do not add up:", "  no late answer was tried"]
     found = json.loads(lines[-1])
