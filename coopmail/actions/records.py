@@ -27,6 +27,13 @@ def raise_matter(session: Session, now: datetime, key: str, text: str) -> None:
     session.execute(insert_new(session, Matter).values(key=key, text=text, raised_at=now))
 
 
+def raise_matter_each(session: Session, now: datetime, rows: sa.Select[str, str]) -> None:
+    """Put before staff each key and text that a question finds, in one statement, once a key."""
+    session.flush()
+    rows = rows.add_columns(sa.literal(now, Matter.__table__.c.raised_at.type))
+    session.execute(insert_new(session, Matter).from_select(["key", "text", "raised_at"], rows))
+
+
 def settle_matter(session: Session, now: datetime, key: str) -> None:
     """Tick a matter off, where there is one of that key that still waits."""
     waiting = sa.update(Matter).where(Matter.key == key, Matter.settled_at.is_(None))
