@@ -53,7 +53,7 @@ translations: install ## Bring the Dutch catalogue up to date with the texts in 
 	$(BIN)/pybabel --quiet extract --mapping babel.cfg --keywords lazy --no-location --omit-header --sort-output --output-file var/messages.pot .
 	$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date --domain messages --locale nl --input-file var/messages.pot --output-dir translations
 
-bench: install ## Measure what is said to be fast
+bench: install ## Measure what is said to be fast, or one: ARGS="mail --json"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## Lock the dependencies anew (needs uv)
