@@ -8,6 +8,7 @@ import flask_mail
 import structlog
 from flask import Flask, Response, render_template
 from flask_babel import Babel
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from whitenoise import WhiteNoise
 
@@ -97,6 +98,12 @@ def _register_errors(app: Flask) -> None:
         if error.response is not None or error.code is None or error.code < 400:
             return error.get_response()  # type: ignore[return-value]
         return render_template("error.html", code=error.code), error.code
+
+    @app.errorhandler(OperationalError)
+    def database_away(error: OperationalError) -> tuple[str, int, dict[str, str]]:
+        """The database is away for a moment, or too busy: nothing was recorded, and it is no defect of a page."""
+        structlog.get_logger("coopmail").error("database-away", error=type(error.orig).__name__)
+        return render_template("error.html", code=503), 503, {"Retry-After": "10"}
 
     @app.errorhandler(Exception)
     def defect(error: Exception) -> tuple[str, int]:

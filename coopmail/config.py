@@ -127,14 +127,16 @@ def _relay(text: str) -> Relay:
     tls = {"smtp": "starttls", "smtps": "tls", "smtp+plain": "none"}[parts.scheme] if "://" in text else None
     if tls is None or not parts.hostname or parts.path not in ("", "/"):
         raise ValueError
+    login = unquote(parts.username or ""), unquote(parts.password or "")
+    if not all(part.isascii() for part in login):
+        raise ValueError
     if tls == "none" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError
     return Relay(
         parts.hostname,
         parts.port or (465 if tls == "tls" else 587),
         tls,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
+        *login,
     )
 
 

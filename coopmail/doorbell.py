@@ -24,7 +24,8 @@ GATHER = 0.2
 QUEUE = "coopmail"
 TASK = "coopmail.jobs.tasks.perform"
 EVERYTHING = "everything"
-JOB_SECONDS = 120
+JOB_SECONDS = 300
+"""More than any job lawfully takes: mail that is on the wire must not be cut off by RQ."""
 WAITING_SECONDS = 60
 """What waits longer in the queue is dropped: the scheduler has rung anew by then."""
 MOST_WAITING = 30

@@ -21,14 +21,18 @@ def without_tokens(text: str) -> str:
     return _TOKEN.sub("…", _LINK.sub(r"\1…", text))
 
 
+_ADDRESS = re.compile(r"([^\s<>@:/'\"]+)@([\w-]+\.[\w.-]+)")
+"""A mail address; its domain may be said."""
+
+
 def scrub(_logger: object, _method: str, event: Any) -> Any:
-    """A structlog processor: no token reaches a log, not even inside a traceback."""
+    """A structlog processor: no token and no address of a person reaches a log, not even inside a traceback."""
     return {key: _scrubbed(value) for key, value in event.items()}
 
 
 def _scrubbed(value: object) -> object:
     if isinstance(value, str):
-        return without_tokens(value)
+        return _ADDRESS.sub("…@\\2", without_tokens(value))
     if isinstance(value, dict):
         return {key: _scrubbed(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

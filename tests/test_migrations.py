@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from coopmail.cli.server import check_database, upgrade_database
 from coopmail.db import DEMONSTRATION, Database
+from coopmail.domain.audit import AuditRow
 from coopmail.domain.base import Base, InstallationMark
 from coopmail.domain.contacts import Contact
+from coopmail.domain.polls import Ballot, Poll
 from coopmail.errors import DatabaseError
 from coopmail.queries.installation import MIGRATIONS, newest_migration
 from tests.builders import build_contact
@@ -101,6 +105,52 @@ def test_upgrading_again_changes_nothing_and_keeps_every_row(database_url: str, 
     assert differences(migrated) == []
     with migrated.reading() as (session, _):
         assert session.scalars(sa.select(Contact.email)).all() == ["els.peeters@aartselaar.example"]
+
+
+def upgrade_to(database: Database, revision: str) -> None:
+    """Run the migrations up to one of them."""
+    with database.engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+
+
+USED = """
+INSERT INTO groups (id, slug, name, kind) VALUES (1, 'dc', 'Digitale Collecties', 'steering_group');
+INSERT INTO contacts (id, name, email, email_key, telephone, language, functional)
+    VALUES (1, 'Els Peeters', 'els@aartselaar.example', 'els@aartselaar.example', '', 'nl', false);
+INSERT INTO organisations (id, name, kind, municipality, province, population, regional, big_city)
+    VALUES (1, 'Bibliotheek Aartselaar', 'library', 'Aartselaar', 'Antwerpen', 14000, false, false);
+INSERT INTO polls (id, slug, state, title_nl, title_en, summary_nl, summary_en, more_nl, more_en, next_step_nl,
+    next_step_en, minutes, effect, visibility, audience, group_id, method_name, majority, majority_share, share_of,
+    tie_rule, closes_at, reminder_days, units, population, withdrawal_reason)
+    VALUES (1, 'p', 'open', 'T', '', 'S', '', '', '', 'N', '', 2, 'binding', 'public', 'all_members', 1, 'choice',
+    'simple', '2/3', 'valid', 'left_open', '2026-12-04 16:00:00', '[7]', 1, 14000, '');
+INSERT INTO options (id, poll_id, position, key, label_nl, label_en, description_nl, description_en, abstain,
+    status_quo, cost_yearly, cost_sharing) VALUES (1, 1, 0, 'keep', 'K', '', '', '', false, false, false, 'none');
+INSERT INTO voting_units (id, poll_id, organisation_id, name, population, weight)
+    VALUES (1, 1, 1, 'Bibliotheek Aartselaar', 14000, 1);
+INSERT INTO ballots (id, poll_id, unit_id, contact_id, answered_by, marks_text, cast_at, version)
+    VALUES (1, 1, 1, 1, 'Els Peeters', '["keep"]', '2026-11-20 10:00:00', 1);
+INSERT INTO audit_rows (id, at, act, actor, subject, detail)
+    VALUES (1, '2026-11-20 10:00:00', 'ballot-cast', 'contact\\:1', 'poll\\:1', '{}');
+"""
+
+
+def test_a_database_in_use_keeps_every_row_when_it_is_upgraded(empty: Database, empty_url: str) -> None:
+    upgrade_to(empty, "0001")
+    with empty.transaction() as (session, _):
+        for statement in USED.strip().rstrip(";").split(";\n"):
+            session.execute(sa.text(statement))
+    upgrade_database(empty_url)
+    assert differences(empty) == []
+    with empty.reading() as (session, _):
+        poll, ballot = session.get_one(Poll, 1), session.get_one(Ballot, 1)
+        assert (poll.secret, poll.key_destroyed_at) == (False, None)
+        assert (ballot.marks, ballot.answered_by) == (("keep",), "Els Peeters")
+        assert session.scalars(sa.select(AuditRow.sequence)).all() == [None]
 
 
 def test_there_is_one_line_of_migrations() -> None:

@@ -53,11 +53,15 @@ def findings(system_clock: clock.Clock = clock.system) -> Iterator[Finding]:
         return
     yield check_settings(settings)
     yield check_charter(settings.charter)
-    database = Database(settings.database_url, simulation=settings.simulation)
-    try:
-        yield from check_database(database, system_clock)
-    finally:
-        database.close()
+    file = sa.make_url(settings.database_url).database or ""
+    if settings.database_url.startswith("sqlite") and not Path(file).is_file():
+        yield wrong("database", f"There is no file {file}: run `coopmail db upgrade`, or mend COOPMAIL_DATABASE_URL.")
+    else:
+        database = Database(settings.database_url, simulation=settings.simulation)
+        try:
+            yield from check_database(database, system_clock)
+        finally:
+            database.close()
     yield from check_redis(settings.redis_url)
     yield from check_relay(settings.relay)
     yield from check_domain(settings.mail_domain)

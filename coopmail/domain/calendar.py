@@ -17,9 +17,9 @@ Period = tuple[date, date]
 @lru_cache(maxsize=64)
 def public_holidays(year: int) -> frozenset[date]:
     """The Belgian public holidays of a year."""
-    import holidays  # takes a tenth of a second to load: not at the start
+    from holidays.countries.belgium import Belgium  # takes a tenth of a second to load: not at the start
 
-    return frozenset(holidays.country_holidays("BE", years=year))
+    return frozenset(Belgium(years=year))  # type: ignore[no-untyped-call]
 
 
 def working_day(day: date, quiet: Iterable[Period] = ()) -> bool:

@@ -7,6 +7,7 @@ message may go; some seconds' worth may go at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ BURST = timedelta(seconds=10)
 TELL_STAFF_AFTER = 10
 """Faults in a row, half a minute apart."""
 RELAY = "relay"
+MINUTE = timedelta(minutes=1)
 
 
 def may_try(session: Session, now: datetime) -> tuple[bool, bool]:
@@ -55,18 +57,18 @@ def well(session: Session) -> None:
     state.failures, state.blocked_until, state.reason = 0, None, ""
 
 
-def take_turns(session: Session) -> None:
-    """Lock the relay's line before any domain's: two senders that did so in another order would wait for each other."""
-    _locked(session, RELAY)
+def pace(session: Session, now: datetime, lines: Sequence[tuple[str, int]]) -> tuple[str, int, datetime] | None:
+    """Take a place in each of these lines (a name, and how many a minute), or in none of them.
 
-
-def pace(session: Session, now: datetime, name: str, a_minute: int) -> datetime | None:
-    """Take a place in the line of a name; where it is full: when to come back."""
-    state = _locked(session, name)
-    free = max(state.free_at or now, now)
-    if free - now > BURST:
-        return free - BURST
-    state.free_at = free + timedelta(minutes=1) / a_minute
+    Where one is full: its name, its rate, and when it takes somebody again. The relay's comes first, then the domains'
+    in their order: senders that lock in different orders would wait for each other.
+    """
+    states = [(_locked(session, name), a_minute) for name, a_minute in lines]
+    for state, a_minute in states:
+        if state.free_at is not None and state.free_at - now > BURST:
+            return state.name, a_minute, state.free_at - BURST
+    for state, a_minute in states:
+        state.free_at = max(state.free_at or now, now) + MINUTE / a_minute
     return None
 
 

@@ -17,7 +17,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from coopmail.db import Database
-from coopmail.domain.outbox import CampaignStop, Mail, MailEvent, MailState, StopKind
+from coopmail.domain.outbox import Mail, MailEvent, MailState
+from coopmail.queries.outbox import paused
 
 BATCH = 100
 LEASE = timedelta(seconds=50)
@@ -57,7 +58,7 @@ def claim(db: Database, most: int, held: Collection[Claim] = ()) -> list[Claim]:
         _free_expired(session, moment, [claim.id for claim in held])
         due = (
             sa.select(Mail.id)
-            .where(Mail.state == MailState.QUEUED, Mail.not_before <= moment, ~_paused(moment))
+            .where(Mail.state == MailState.QUEUED, Mail.not_before <= moment, ~paused(moment))
             .order_by(Mail.priority, Mail.not_before, Mail.id)
             .limit(most)
             .with_for_update(skip_locked=True)
@@ -86,15 +87,10 @@ def _free_expired(session: Session, moment: datetime, held: Collection[int]) -> 
     )
 
 
-def _paused(moment: datetime) -> sa.ColumnElement[bool]:
-    lasts = CampaignStop.until.is_(None) | (CampaignStop.until > moment)
-    return sa.exists().where(CampaignStop.campaign == Mail.campaign, CampaignStop.kind == StopKind.PAUSED, lasts)
-
-
 def more_urgent(session: Session, priority: int, moment: datetime) -> bool:
     """Whether something waits that goes before a mail of that priority."""
     waits = sa.exists().where(
-        Mail.state == MailState.QUEUED, Mail.priority < priority, Mail.not_before <= moment, ~_paused(moment)
+        Mail.state == MailState.QUEUED, Mail.priority < priority, Mail.not_before <= moment, ~paused(moment)
     )
     return bool(session.scalar(sa.select(waits)))
 

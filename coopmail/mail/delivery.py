@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 import flask_mail
 import structlog
 from flask import Flask, current_app
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from coopmail import wording
@@ -111,6 +112,7 @@ class _Run:
         self._admitted = self._probing = self._exhausted = self._stopped = False
         self._fault: str | None = None
         self._faults = 0
+        self._behind: Counter[str] = Counter()  # how many were told to come back to a line
         self._stumbled: Counter[int] = Counter()  # how often the relay failed at a mail
         self.accepted = 0
 
@@ -121,6 +123,8 @@ class _Run:
         self._spoken.close()
         self._pool.close()
         self._reader.close()
+        with suppress(SQLAlchemyError):  # after a fault: what was not begun need not wait for its lease to end
+            self._release()
         self._open.close()
 
     def turn(self) -> bool:
@@ -193,6 +197,7 @@ class _Run:
             found = envelopes(session, [claim.id for claim in group]) if group else {}
             overtaken = bool(group) and self._overtaken(session, group)
             places = {} if overtaken else self._places(session, list(found.values()))
+        self._recorded()
         if overtaken:
             self._waiting.extendleft(reversed(group))
             self._release()
@@ -208,22 +213,23 @@ class _Run:
     def _record(self, session: Session) -> None:
         if self._finished:
             claims.record(session, self._now, self._finished)
-            self._heartbeat.held.difference_update(claim for claim, _ in self._finished)
-            self._finished = []
         if self._fault is not None:
             breaker.fault(session, self._now, self._fault)
-            self._fault = None
         elif self._probing and self.accepted:
             breaker.well(session)
-            self._probing = False
-        while self._refused:
-            campaign, reason = self._refused.popitem()
+        for campaign, reason in self._refused.items():
             with suppress(ActionRefused):  # it was cancelled meanwhile
                 pause_campaign(session, self._now, campaign, reason, actor=RUNNER, until=self._now + SENDER_PAUSE)
-            raise_matter(
-                session, self._now, f"sender-refused:{campaign}:{self._now:%Y-%m-%d}",
-                f"The relay refuses our sender, so campaign {campaign} waits for an hour: {reason}",
-            )  # fmt: skip
+                raise_matter(
+                    session, self._now, f"sender-refused:{campaign}:{self._now:%Y-%m-%d}",
+                    f"The relay refuses our sender, so campaign {campaign} waits for an hour: {reason}",
+                )  # fmt: skip
+
+    def _recorded(self) -> None:
+        """What was to be recorded is committed: only now is it let go."""
+        self._heartbeat.held.difference_update(claim for claim, _ in self._finished)
+        self._probing = self._probing and not self.accepted
+        self._finished, self._fault, self._refused = [], None, {}
 
     def _overtaken(self, session: Session, group: list[Claim]) -> bool:
         """Whether something more urgent than these waits: then they go back, and it is claimed first."""
@@ -232,16 +238,17 @@ class _Run:
 
     def _places(self, session: Session, found: list[Envelope]) -> dict[int, datetime]:
         """The mails for which the relay or their domain is fed fast enough already, and when to come back."""
-        settings = self._office.settings
+        relay_rate, domain_rate = self._office.settings.relay_rate, self._office.settings.domain_rate
         late: dict[int, datetime] = {}
-        if found and settings.relay_rate is not None:
-            breaker.take_turns(session)
-        for domain, mail in sorted(((mail.email or "").rpartition("@")[2].lower(), mail) for mail in found):
-            for name, rate in ((f"domain:{domain}"[:260], settings.domain_rate), (breaker.RELAY, settings.relay_rate)):
-                if rate is not None and mail.id not in late:
-                    come_back = breaker.pace(session, self._now, name, rate)
-                    if come_back is not None:
-                        late[mail.id] = come_back
+        if relay_rate is None and domain_rate is None:
+            return late
+        for domain, mail in sorted((_domain(mail), mail.id) for mail in found):
+            lines = [(breaker.RELAY, relay_rate), (domain, domain_rate)]
+            full = breaker.pace(session, self._now, [(name, rate) for name, rate in lines if rate is not None])
+            if full is not None:
+                name, rate, come_back = full
+                late[mail] = come_back + self._behind[name] * breaker.MINUTE / rate  # each in its turn, not all at once
+                self._behind[name] += 1
         return late
 
     def _wanted(
@@ -361,7 +368,10 @@ class _Run:
         self._fault, self._stopped = reason, True
 
     def _signal(self, message: Message) -> None:
-        flask_mail.email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
+        try:
+            flask_mail.email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
+        except Exception:  # whoever listens, what was accepted must be recorded
+            _log.exception("listener-failed")
 
     def _finish(self, claim: Claim, result: Result) -> None:
         self._finished.append((claim, result))
@@ -372,6 +382,11 @@ class _Run:
         if retry_at >= (mail.expires_at or mail.created_at + GIVE_UP_AFTER):
             return Result(MailState.EXPIRED, "expired", f"no time is left for another try: {reply}")
         return Result(MailState.QUEUED, event, reply, retry_at)
+
+
+def _domain(mail: Envelope) -> str:
+    """The line of the domain that a mail goes to."""
+    return f"domain:{(mail.email or '').rpartition('@')[2].lower()}"[:260]
 
 
 class _Reader:

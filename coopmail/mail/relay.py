@@ -271,7 +271,7 @@ def open_session(relay: Relay) -> smtplib.SMTP:
         host.ehlo_or_helo_if_needed()
         assert host.sock is not None
         host.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         if host is not None:
             host.close()
         raise RelayDown(0, f"{type(error).__name__}: {error}"[:300]) from error

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from coopmail.domain.audit import AuditRow
-from coopmail.domain.outbox import WAITING, CampaignStop, Mail, MailState
+from coopmail.domain.outbox import WAITING, Mail, MailState
 from coopmail.domain.polls import Ballot, Poll, PollState
+from coopmail.queries import outbox
 from coopmail.queries.installation import sweeps
 
 
@@ -46,10 +47,11 @@ def figures(session: Session, now: datetime) -> Figures:
 
 
 def _oldest_due(session: Session, now: datetime) -> float:
-    """Since when the mail that waits longest could have gone; one whose campaign stands still could not."""
-    stopped = sa.exists().where(CampaignStop.campaign == Mail.campaign)
+    """Since when the mail that waits longest could have gone; one whose campaign is paused could not."""
     alive = sa.or_(Mail.expires_at.is_(None), Mail.expires_at > now)
     since = session.scalar(
-        sa.select(sa.func.min(Mail.not_before)).where(Mail.state.in_(WAITING), Mail.not_before <= now, alive, ~stopped)
+        sa.select(sa.func.min(Mail.not_before)).where(
+            Mail.state.in_(WAITING), Mail.not_before <= now, alive, ~outbox.paused(now)
+        )
     )
     return (now - since).total_seconds() if since is not None else 0.0

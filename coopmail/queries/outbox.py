@@ -102,6 +102,12 @@ def envelopes(session: Session, ids: Sequence[int]) -> dict[int, Envelope]:
     return {row[0]: Envelope._make(row) for row in rows}
 
 
+def paused(moment: datetime) -> sa.ColumnElement[bool]:
+    """Whether a mail's campaign is held back at that moment."""
+    lasts = CampaignStop.until.is_(None) | (CampaignStop.until > moment)
+    return sa.exists().where(CampaignStop.campaign == Mail.campaign, CampaignStop.kind == StopKind.PAUSED, lasts)
+
+
 def counts(session: Session, campaign: str) -> dict[str, int]:
     """How many mails of a campaign stand in each state; they add up to its audience when it was frozen."""
     rows = session.execute(sa.select(Mail.state, sa.func.count()).where(Mail.campaign == campaign).group_by(Mail.state))

@@ -81,6 +81,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("list_hash", sa.String(length=64), nullable=True))
         batch_op.add_column(sa.Column("audit_head", sa.String(length=80), nullable=True))
 
-    with op.batch_alter_table("polls", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("secret", sa.Boolean(), nullable=False, server_default=sa.false()))
-        batch_op.add_column(sa.Column("key_destroyed_at", sa.DateTime(timezone=True), nullable=True))
+    # Not by batch: it would rebuild the table on SQLite, to which rows of others point.
+    op.add_column("polls", sa.Column("secret", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("polls", sa.Column("key_destroyed_at", sa.DateTime(timezone=True), nullable=True))
