@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -139,6 +139,7 @@ def close_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, earl
     poll.go(PollState.CLOSED)
     poll.closed_at = moment
     reminders.cancel(session, poll.id)
+    _tell_colleagues(session, poll.id, moment)
     outcome = _count(session, poll, moment, basis.vault)
     audit(session, moment, "poll-closed", STAFF if early else RUNNER, f"poll:{poll.id}",
           early=early, tally=outcome.tally, verdict=outcome.verdict.value)  # fmt: skip
@@ -152,6 +153,16 @@ def close_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, earl
         _announce(session, poll, moment)
     outcome.audit_head = str(seal_all(session))  # last: it holds what every other closing waits for
     return outcome
+
+
+def _tell_colleagues(session: Session, poll_id: int, now: datetime) -> None:
+    """Send at once what was held back for a changed answer to settle: it does not change any more."""
+    session.execute(
+        sa.update(Mail)
+        .where(Mail.campaign == f"poll:{poll_id}:receipt", Mail.state == MailState.QUEUED, Mail.not_before > now)
+        .values(not_before=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def announce_outcome(session: Session, poll_id: int, now: Clock) -> Poll:
@@ -237,15 +248,17 @@ def _locked(session: Session, poll_id: int) -> Poll:
 
 
 def _count(session: Session, poll: Poll, now: datetime, vault: Vault) -> Outcome:
-    profile = secret_ballots.publish(session, poll, vault) if poll.secret else polls.profile(session, poll.id)
-    weight = polls.electorate_weight(session, poll.id)
-    found = poll.method.counting(profile, poll.option_keys, poll.abstain_keys, weight, poll.rule)
-    shown = ballot_list.shows_counts(poll, found.cast)
-    if not shown:  # what may not be shown is not kept either
-        found = replace(found, tally=dict.fromkeys(found.tally, 0), abstentions=0)
     turnout = polls.turnout(session, poll.id)
+    weight = polls.electorate_weight(session, poll.id)
+    counts = ballot_list.shows_counts(poll, turnout.answered)
+    if counts:
+        profile = secret_ballots.publish(session, poll, vault) if poll.secret else polls.profile(session, poll.id)
+        found = poll.method.counting(profile, poll.option_keys, poll.abstain_keys, weight, poll.rule)
+    else:
+        secret_ballots.destroy_unread(session, poll, turnout.answered)
+        found = ballot_list.too_few(poll.option_keys, turnout.answered, weight)
     values = asdict(found) | {"tied": list(found.tied)}
-    values["list_hash"] = ballot_list.digest(published.pieces(session, poll)) if shown else None
+    values["list_hash"] = ballot_list.digest(published.pieces(session, poll)) if counts else None
     outcome = Outcome(poll_id=poll.id, counted_at=now, answered_units=turnout.answered, units=turnout.units, **values)
     session.add(outcome)
     return outcome

@@ -198,8 +198,15 @@ def _receipt(desk: Desk, mail: Envelope) -> Letter:
     if mail.marks_text is not None:  # in a secret poll it is nowhere to be read, and no mail says it
         recipient["marks"] = wording.marks(poll, read_marks(mail.marks_text))
     changeable = poll.accepts_answers(desk.now)
-    shared = desk.once(("receipt", changeable), poll, lambda: _question(poll) | {"changeable": changeable})
+    shared = desk.once(("receipt", changeable), poll, lambda: _question(poll) | _ending(poll, changeable))
     return Letter(shared, recipient)
+
+
+def _ending(poll: Poll, changeable: bool) -> dict[str, Any]:
+    """Until when an answer can be changed, or when the poll closed, which may be earlier than announced."""
+    if changeable or poll.closed_at is None:
+        return {"changeable": changeable}
+    return {"changeable": False, "closes": wording.moment(min(poll.closed_at, poll.closes_at))}
 
 
 def _outcome(desk: Desk, mail: Envelope) -> Letter:
@@ -225,7 +232,7 @@ def _result(desk: Desk, poll: Poll) -> dict[str, Any]:
 
 
 def _counted(poll: Poll, outcome: Outcome) -> dict[str, Any]:
-    marks = sum(outcome.tally.values()) or 1
+    marks, valid = sum(outcome.tally.values()) or 1, outcome.cast - outcome.abstentions
     return {
         "sentence": wording.outcome(poll, outcome),
         "after": wording.next_step(poll, outcome),
@@ -241,7 +248,7 @@ def _counted(poll: Poll, outcome: Outcome) -> dict[str, Any]:
                 "label": wording.said(option, "label"),
                 "votes": outcome.tally[option.key],
                 "said": wording.votes(outcome.tally[option.key]),
-                "share": wording.share(outcome.tally[option.key], outcome.cast),
+                "share": "–" if option.abstain else wording.share(outcome.tally[option.key], valid),
                 "width": round(outcome.tally[option.key] * 100 / marks),
             }
             for place, option in enumerate(poll.options)

@@ -18,13 +18,14 @@ from coopmail.actions import reminders
 from coopmail.config import Settings
 from coopmail.domain.audit import AuditRow
 from coopmail.domain.calendar import in_brussels
-from coopmail.domain.outbox import Mail
+from coopmail.domain.outbox import Mail, MailState
 from coopmail.domain.polls import Ballot, Outcome, Poll, PollState, Reminder
 from coopmail.jobs.runner import run_all
 from coopmail.parts import Parts, parts
 from coopmail.queries import outbox
 from tests.builders import Cooperative, build_poll
 from tests.conftest import CLOSING, FrozenClock, Received
+from tests.mail.acts import vote
 
 Deliver = Callable[[], list[Received]]
 
@@ -269,3 +270,37 @@ def test_a_vote_and_a_withdrawal_at_once_end_in_one_of_the_two(
         cast = session.scalar(sa.select(sa.func.count()).select_from(Ballot))
         assert session.get_one(Poll, poll.id).state is PollState.WITHDRAWN
     assert statuses == [303 if cast else 409]
+
+
+def test_a_colleague_hears_of_a_change_in_the_last_minutes_at_closing_and_when_that_was(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    deliver()
+    vote(office, "els.peeters@aartselaar.example", "Bibliotheek Aartselaar", "keep")
+    deliver()
+    vote(office, "els.peeters@aartselaar.example", "Bibliotheek Aartselaar", "move")
+    assert templates(deliver()) == {"ballot-receipt": 1}
+    clock.move_to(CLOSING - timedelta(days=2))
+    with office.db.transaction() as (session, now):
+        session.execute(sa.update(Mail).where(Mail.state == MailState.QUEUED).values(not_before=CLOSING))
+        actions.close_poll(session, poll.id, now, office.basis, early=True)
+    mails = deliver()
+    assert templates(mails) == {"ballot-by-colleague": 1, "ballot-outcome": 5}
+    (told,) = (mail for mail in mails if mail.template == "ballot-by-colleague")
+    assert told.to == "jan.maes@aartselaar.example"
+    assert "sloot op woensdag 2 december 2026 om 17.00 uur" in " ".join(told.text.split())
+
+
+def test_the_shares_in_the_outcome_mail_are_those_of_the_page_without_abstentions(
+    office: Parts, clock: FrozenClock, poll: Poll, deliver: Deliver
+) -> None:
+    deliver()
+    vote(office, "els.peeters@aartselaar.example", "Bibliotheek Aartselaar", "keep")
+    vote(office, "bibliotheek@boom.example", "Bibliotheek Boom", "abstain")
+    vote(office, "lies.claes@duffel.example", "Bibliotheek Lier", "move")
+    deliver()
+    clock.move_to(CLOSING)
+    text = next(mail.text for mail in deliver() if mail.template == "ballot-outcome")
+    assert [line.strip() for line in text.splitlines() if "stem (" in line] == [
+        "1 stem (50\N{NO-BREAK SPACE}%)", "1 stem (50\N{NO-BREAK SPACE}%)", "1 stem (–)",
+    ]  # fmt: skip
