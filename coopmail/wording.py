@@ -180,6 +180,10 @@ def rule(poll: Poll) -> str:
         if counted.tie is TieRule.STATUS_QUO and counted.status_quo
         else gettext("At equal votes nothing is chosen.")
     )
+    if poll.secret:
+        text += " " + gettext(
+            "Fewer than five votes do not count in a secret vote: an outcome would tell who chose what."
+        )
     if poll.abstain_keys:
         text += " " + gettext("Abstentions count towards taking part, but are not valid votes.")
     return text
@@ -196,9 +200,9 @@ def marks(poll: Poll, keys: list[str] | tuple[str, ...]) -> str:
 
 
 def outcome(poll: Poll, result: Outcome) -> str:
-    """The outcome in one sentence; without numbers where they would tell who voted what."""
-    if result.verdict is Verdict.CARRIED and result.winner is not None and not shows_counts(poll, result.cast):
-        return _chosen(poll, option_label(poll, result.winner)) + _by_rule(result)
+    """The outcome in one sentence. A secret vote of too few has none, whatever its row says."""
+    if result.cast and not shows_counts(poll, result.cast):
+        return gettext("Fewer than five voted, which is too few for a secret vote: nothing is chosen.")
     if result.verdict is Verdict.CARRIED and result.winner is not None:
         votes, valid = result.tally[result.winner], result.cast - result.abstentions
         values = {"option": option_label(poll, result.winner), "votes": number(votes), "valid": number(valid)}
@@ -221,14 +225,6 @@ def outcome(poll: Poll, result: Outcome) -> str:
     }[result.verdict]
 
 
-def _chosen(poll: Poll, option: str) -> str:
-    return {
-        Effect.BINDING: gettext("“%(option)s” is chosen.", option=option),
-        Effect.ADVICE: gettext("The advice is “%(option)s”.", option=option),
-        Effect.CONSULTATION: gettext("“%(option)s” was named most.", option=option),
-    }[poll.effect]
-
-
 def _by_rule(result: Outcome) -> str:
     """What is said where a tie was broken."""
     if not result.tied:
@@ -237,11 +233,8 @@ def _by_rule(result: Outcome) -> str:
 
 
 def hidden_counts() -> str:
-    """Why the counts of a secret vote are not shown."""
-    return gettext(
-        "Fewer than five voted. In a secret vote we then only show what came of it: how many chose what would tell"
-        " who chose what."
-    )
+    """What became of the ballots of a secret vote in which too few voted."""
+    return gettext("No ballot was opened, and none is kept.")
 
 
 def turnout(poll: Poll, result: Outcome) -> str:
@@ -260,7 +253,7 @@ def letter(place: int) -> str:
 
 def next_step(poll: Poll, result: Outcome) -> str:
     """What happens after an outcome: what was announced, unless nothing was chosen."""
-    if result.verdict is Verdict.CARRIED:
+    if result.verdict is Verdict.CARRIED and shows_counts(poll, result.cast):
         return f"{effect(poll)}\n\n{said(poll, 'next_step')}"
     return gettext(
         "Nothing is chosen by this vote, so nothing changes because of it. %(group)s looks at how to go on,"

@@ -90,6 +90,23 @@ def vote_all(office: Parts, poll: Poll, seed: int, clock: Any) -> list[Cast]:
     return list(truth.values())
 
 
+FEW = {
+    "all for one": ("keep", "keep", "keep", "keep"),
+    "all for the other": ("move", "move", "move", "move"),
+    "all abstaining": ("abstain", "abstain", "abstain", "abstain"),
+    "equal or nearly": ("keep", "move", "keep", "move"),
+    "some abstaining": ("abstain", "move", "abstain", "keep"),
+}
+"""What fewer than five may choose, in the order of the voters; of fewer than four the first."""
+
+
+def vote_few(office: Parts, poll: Poll, choices: tuple[str, ...]) -> None:
+    """The first units of a poll choose so, one each."""
+    for (invitation, _, name), mark in zip(invited(office, poll), choices, strict=False):
+        with office.db.transaction() as (session, now):
+            polls.cast_ballot(session, now, invitation, (mark,), name, office.basis.vault)
+
+
 def dump(office: Parts) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table in the order in which the database keeps it, with PostgreSQL's hidden columns."""
     hidden = "" if office.db.sqlite else ", ctid::text AS ctid, xmin::text AS xmin"

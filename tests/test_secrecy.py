@@ -22,7 +22,7 @@ from coopmail.parts import Parts
 from coopmail.vault import BallotUnreadable, Key
 from tests.builders import Cooperative
 from tests.conftest import CLOSING, FrozenClock
-from tests.secrecy import Cast, build_libraries, dump, open_secret_poll, vote_all
+from tests.secrecy import FEW, Cast, build_libraries, dump, open_secret_poll, vote_all, vote_few
 
 Dump = dict[str, list[dict[str, Any]]]
 VOTERS, ROUNDS = 26, 4  # beside the four of the small cooperative who can vote
@@ -218,6 +218,86 @@ def test_while_a_poll_is_open_its_dump_tells_nothing_and_with_the_key_it_tells_a
         key = office.basis.vault.read(place, poll_id, half)
         opened = {cast.unit: key.open(key.handle(cast.unit), sealed[key.handle(cast.unit)]) for cast in truth}
         assert opened == {cast.unit: f'["{cast.marks}"]' for cast in truth}
+
+
+def traces(found: Dump, poll_id: int) -> dict[str, list[Any]]:
+    """What a closed poll left in each table that the answers or the count could be seen in, without names and numbers
+    that differ from poll to poll."""
+    units = units_in(found, poll_id)
+    outcomes = [row for row in found["outcomes"] if row["poll_id"] == poll_id]
+    ballots = [row for row in found["ballots"] if row["unit_id"] in units["unit_id"]]
+    mails = [row for row in found["outbox"] if row["id"] in units["mail_id"]]
+    acts = sorted(
+        (row for row in found["audit_rows"] if row["subject"] == f"poll:{poll_id}"), key=lambda row: row["id"]
+    )
+    voters = {unit: organisation for organisation, unit in units["organisation_id"].items()}
+    return {
+        "outcomes": [{key: plain(row[key]) for key in OUTCOME} for row in outcomes],
+        "ballots": [(row["marks_text"], row["version"], row["answered_by"], row["cast_at"]) for row in ballots],
+        "outbox": sorted((row["template"], repr(plain(row["context"])), row["state"]) for row in mails),
+        "audit_rows": [(row["act"], detail | {"unit": voters.get(detail.get("unit"))})
+                       for row in acts for detail in [plain(row["detail"])]],
+        "secrets": [row for table in ("published_ballots", "sealed_ballots", "poll_keys") for row in found[table]
+                    if row["poll_id"] == poll_id],
+    }  # fmt: skip
+
+
+OUTCOME = ("tally", "cast", "abstentions", "electorate", "answered_units", "units", "quorum_met", "verdict", "winner",
+           "tied", "list_hash")  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """A value as both databases keep it: SQLite has JSON as text and truth as a number."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return json.loads(value)
+    return value
+
+
+@pytest.mark.parametrize("changes", [{}, {"quorum": "1/20", "tie_rule": "status_quo"}], ids=["plain", "with a quorum"])
+@pytest.mark.parametrize("voters", [1, 2, 3, 4])
+def test_whatever_fewer_than_five_chose_the_dump_is_the_same(
+    app: Flask, office: Parts, cooperative: Cooperative, clock: FrozenClock, voters: int, changes: dict[str, Any]
+) -> None:
+    with office.db.transaction() as (session, now):
+        build_libraries(session, cooperative, 6, now())
+    polls = [open_secret_poll(office, cooperative, f"geheim-{place}", **changes) for place in range(len(FEW))]
+    for poll, choices in zip(polls, FEW.values(), strict=True):
+        vote_few(office, poll, choices[:voters])
+    clock.move_to(CLOSING)
+    for _ in range(3):
+        run_all(app)
+    found = dump(office)
+    first, *others = (traces(found, poll.id) for poll in polls)
+    assert first["outcomes"] == [
+        {"tally": {"keep": 0, "move": 0, "abstain": 0}, "cast": voters, "abstentions": 0, "electorate": 11,
+         "answered_units": voters, "units": 11, "quorum_met": False, "verdict": "no_quorum", "winner": None,
+         "tied": [], "list_hash": None}
+    ]  # fmt: skip
+    assert (len(first["ballots"]), first["secrets"]) == (voters, [])
+    assert [act for act, _ in first["audit_rows"]] == [
+        "poll-opened", *["ballot-cast"] * voters, "poll-closed", "poll-key-destroyed",
+    ]  # fmt: skip
+    assert [trace for trace in others if trace != first] == []
+    assert set(mentions(found, {"keep", "move"})) == {"options", "outcomes", "audit_rows"}
+    assert [path for path in office.settings.key_folder.rglob("*") if path.is_file()] == []
+
+
+def test_from_five_ballots_on_the_dumps_differ_by_the_outcome(
+    app: Flask, office: Parts, cooperative: Cooperative, clock: FrozenClock
+) -> None:
+    with office.db.transaction() as (session, now):
+        build_libraries(session, cooperative, 6, now())
+    polls = [open_secret_poll(office, cooperative, f"geheim-{place}") for place in range(2)]
+    for poll, mark in zip(polls, ("keep", "move"), strict=True):
+        vote_few(office, poll, (mark,) * 5)
+    clock.move_to(CLOSING)
+    run_all(app)
+    found = dump(office)
+    outcomes = [traces(found, poll.id)["outcomes"][0] for poll in polls]
+    assert [(row["verdict"], row["winner"], row["cast"]) for row in outcomes] == [
+        ("carried", "keep", 5), ("carried", "move", 5),
+    ]  # fmt: skip
+    assert outcomes[0]["tally"] == {"keep": 5, "move": 0, "abstain": 0}
 
 
 def raw_bytes(folder: Path) -> bytes:

@@ -114,23 +114,33 @@ def receipt(session: Session, poll: Poll, unit_id: int, vault: Vault) -> Receipt
 def publish(session: Session, poll: Poll, vault: Vault) -> dict[Marks, int]:
     """Open every sealed ballot, publish what it says under its receipt code, forget the rest; returns the profile.
 
-    Written in the order of the codes, so that neither a dump nor one from before tells which ballot was whose. Fewer
-    than five are not published. Raises `BallotUnreadable` or `KeyUnreadable`, and nothing is closed, where one ballot
-    cannot be opened or is missing: none may be dropped in silence.
+    Written in the order of the codes, so that neither a dump nor one from before tells which ballot was whose. Only
+    for `LEAST` ballots or more: of fewer none is opened (`destroy_unread`). Raises `BallotUnreadable` or
+    `KeyUnreadable`, and nothing is closed, where one ballot cannot be opened or is missing: none may be dropped in
+    silence.
     """
     answered = session.scalars(sa.select(sa.func.count()).where(Ballot.poll_id == poll.id)).one()
-    lines = sorted(_opened(session, poll, vault)) if answered else []
-    if len(lines) != answered:
-        raise BallotUnreadable(f"{answered} units answered, and {len(lines)} ballots are kept.")
+    lines = sorted(_opened(session, poll, vault))
+    _check_all_there(answered, len(lines))
     profile = {read_marks(text): votes for text, votes in Counter(line[CODE_LENGTH:] for line in lines).items()}
     if not all(poll.method.accepts(marks, poll.option_keys, poll.abstain_keys) for marks in profile):
         raise BallotUnreadable("A ballot says what nobody can have marked.")
-    if len(lines) >= LEAST:
-        rest = iter(lines)
-        while batch := list(islice(rest, _AT_ONCE)):
-            session.execute(sa.insert(PublishedBallot), [_published(poll, line) for line in batch])
+    rest = iter(lines)
+    while batch := list(islice(rest, _AT_ONCE)):
+        session.execute(sa.insert(PublishedBallot), [_published(poll, line) for line in batch])
     discard(session, poll)
     return profile
+
+
+def destroy_unread(session: Session, poll: Poll, answered: int) -> None:
+    """Delete the ballots of a poll in which too few answered to count; the key is not even read.
+
+    Raises `BallotUnreadable` where not as many are kept as units answered: then rows were tampered with, and perhaps
+    more than few answered.
+    """
+    kept = session.scalars(sa.select(sa.func.count()).where(SealedBallot.poll_id == poll.id)).one()
+    _check_all_there(answered, kept)
+    discard(session, poll)
 
 
 def discard(session: Session, poll: Poll) -> None:
@@ -149,6 +159,11 @@ def record_destruction(session: Session, now: datetime, poll_id: int) -> None:
     )
     if session.execute(destroyed).one_or_none() is not None:
         audit(session, now, "poll-key-destroyed", RUNNER, f"poll:{poll_id}")
+
+
+def _check_all_there(answered: int, kept: int) -> None:
+    if kept != answered:
+        raise BallotUnreadable(f"{answered} units answered, and {kept} ballots are kept.")
 
 
 def _opened(session: Session, poll: Poll, vault: Vault) -> Iterator[str]:

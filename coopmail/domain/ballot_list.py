@@ -10,20 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from coopmail.domain.counting import Count, Majority, Marks, Rule, ShareOf, TieRule
+from coopmail.domain.counting import Count, Majority, Marks, Rule, ShareOf, TieRule, Verdict
 from coopmail.domain.methods import METHODS
 from coopmail.domain.polls import Poll, write_marks
 from coopmail.errors import CoopmailError
 
 FORMAT = "coopmail-ballots-1"
 LEAST = 5
-"""From so many ballots on the counts of a secret poll are shown. Fewer would tell who voted what."""
+"""From so many ballots on a secret poll counts. Of fewer, any outcome would tell who voted what."""
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _CHUNK = 500
 
@@ -71,8 +71,18 @@ class BallotList(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def shows_counts(poll: Poll, cast: int) -> bool:
-    """Whether the counts of a poll may be shown: always in an open one, from `LEAST` ballots on in a secret one."""
+    """Whether a poll counts, so that there is something to show: an open one always, a secret one from `LEAST` on."""
     return not poll.secret or cast >= LEAST
+
+
+def too_few(options: Sequence[str], cast: int, electorate: int) -> Count:
+    """The result of a secret poll with fewer than `LEAST` ballots: it says how many took part, and no more.
+
+    Not even a verdict or a tie: of one ballot, of a unanimous few or of two that stand equal, either tells who voted
+    what. Nobody has to open a ballot for it.
+    """
+    verdict = Verdict.NO_QUORUM if cast else Verdict.NO_BALLOTS
+    return Count(dict.fromkeys(options, 0), cast, 0, electorate, False, verdict)
 
 
 def pieces(poll: Poll, electorate: int, ballots: Iterable[tuple[str, str, int]]) -> Iterator[bytes]:
@@ -132,7 +142,7 @@ def read(raw: bytes) -> BallotList:
 
 
 def recount(found: BallotList) -> Count:
-    """Count a list as it was counted at closing."""
+    """Count a list as it was counted at closing. None is published of a secret poll with fewer than `LEAST` ballots."""
     profile: Counter[Marks] = Counter()
     for _, marks, weight in found.ballots:
         profile[tuple(marks)] += weight

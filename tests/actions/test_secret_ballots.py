@@ -268,16 +268,46 @@ def test_closing_publishes_each_ballot_under_its_code_and_keeps_nothing_else(off
     assert counts(office, SealedBallot, PollKey) == [0, 0]
 
 
-def test_where_fewer_than_five_voted_only_the_verdict_is_kept(office: Parts, field: Cooperative) -> None:
-    poll = open_secret_poll(office, field)
-    cast_all(office, poll, ("move",), ("move",), ("abstain",), ("move",))
+@pytest.mark.parametrize(
+    ("changes", "choices"),
+    [
+        ({}, [("move",), ("move",), ("abstain",), ("move",)]),
+        ({}, [("keep",)]),
+        ({}, [("abstain",)] * 3),
+        ({"tie_rule": TieRule.STATUS_QUO}, [("keep",), ("move",)]),
+        ({"quorum": "1/20"}, [("move",)] * 4),
+        ({"method_name": "approval"}, [("keep", "move")] * 4),
+    ],
+)
+def test_fewer_than_five_ballots_of_a_secret_poll_are_not_counted(
+    office: Parts, field: Cooperative, changes: dict[str, Any], choices: list[tuple[str, ...]]
+) -> None:
+    poll = open_secret_poll(office, field, **changes)
+    cast_all(office, poll, *choices)
     outcome = close(office, poll)
-    assert (outcome.verdict, outcome.winner, outcome.cast, outcome.quorum_met) == (Verdict.CARRIED, "move", 4, True)
+    assert (outcome.verdict, outcome.winner, outcome.tied) == (Verdict.NO_QUORUM, None, [])
+    assert (outcome.cast, outcome.answered_units, outcome.quorum_met) == (len(choices), len(choices), False)
     assert (outcome.tally, outcome.abstentions) == ({"keep": 0, "move": 0, "abstain": 0}, 0)
     assert (outcome.list_hash, counts(office, PublishedBallot, SealedBallot, PollKey)) == (None, [0, 0, 0])
     with office.db.reading() as (session, _):
         row = session.scalars(sa.select(AuditRow).where(AuditRow.act == "poll-closed")).one()
-    assert row.detail["tally"] == {"keep": 0, "move": 0, "abstain": 0}
+    assert row.detail == {"early": True, "tally": {"keep": 0, "move": 0, "abstain": 0}, "verdict": "no_quorum"}
+
+
+def test_fewer_than_five_ballots_are_destroyed_without_the_key_being_read(office: Parts, field: Cooperative) -> None:
+    poll = open_secret_poll(office, field)
+    cast_all(office, poll, *[("keep",)] * 4)
+    spoil_file(office)
+    assert close(office, poll).verdict is Verdict.NO_QUORUM
+    assert counts(office, PublishedBallot, SealedBallot, PollKey) == [0, 0, 0]
+
+
+def test_of_fewer_than_five_ballots_none_may_be_missing_either(office: Parts, field: Cooperative) -> None:
+    poll = open_secret_poll(office, field)
+    cast_all(office, poll, *[("keep",)] * 4)
+    lose_row(office)
+    with nothing_written(office), pytest.raises(BallotUnreadable, match="4 units answered, and 3 ballots are kept"):
+        close(office, poll)
 
 
 def test_a_secret_poll_in_which_nobody_voted_closes_even_without_its_key(office: Parts, field: Cooperative) -> None:

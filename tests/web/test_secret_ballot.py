@@ -26,7 +26,7 @@ from coopmail.parts import Parts
 from coopmail.queries import ballots as published
 from tests.builders import Cooperative
 from tests.conftest import CLOSING, FrozenClock, Received
-from tests.secrecy import build_libraries, invited, open_secret_poll
+from tests.secrecy import FEW, build_libraries, invited, open_secret_poll, vote_few
 from tests.web.pages import everything
 from tests.web.test_ballot import link_of
 
@@ -72,10 +72,14 @@ def vote_of_five(office: Parts, poll: Poll) -> None:
 SECRECY = {
     "nl": ("Hoe geheim is deze stemming?", "Tot de stemming sluit, vertrouw je op ons.", "wordt de sleutel vernietigd",
            "Kopieën van tijdens de stemming blijven wat ze zijn.", "Deze stemming is geheim.",
-           "Geheim: na het sluiten kan niemand nog zien wie wat koos."),
+           "Geheim: na het sluiten kan niemand nog zien wie wat koos.",
+           "Stemmen er minder dan vijf, dan wordt geen enkele stembrief geopend.",
+           "Minder dan vijf stemmen tellen niet bij een geheime stemming: een uitslag zou verraden wie wat koos."),
     "en": ("How secret is this vote?", "Until the vote closes, you trust us.", "the key is destroyed",
            "Copies made while the vote was open are what they are.", "This vote is secret.",
-           "Secret: after closing, nobody can tell who chose what."),
+           "Secret: after closing, nobody can tell who chose what.",
+           "Where fewer than five vote, no ballot is opened.",
+           "Fewer than five votes do not count in a secret vote: an outcome would tell who chose what."),
 }  # fmt: skip
 
 
@@ -87,7 +91,8 @@ def test_every_page_of_an_open_secret_poll_promises_what_holds_and_no_more(
         page = shown(client, path, language)
         assert [text for text in SECRECY[language] if text not in page] == []
         assert {"nl": "Deze stemming is open", "en": "This vote is open"}[language] not in page
-    assert SECRECY[language][4] in shown(client, f"{links[ELS]}/draft", language)
+    draft = shown(client, f"{links[ELS]}/draft", language)
+    assert [text for text in (SECRECY[language][4], *SECRECY[language][6:]) if text not in draft] == []
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
@@ -316,37 +321,79 @@ def test_a_list_for_participants_is_on_their_pages_alone(
     assert client.get(f"{link}/ballots.json").status_code == 200
 
 
-HIDDEN = {
-    "nl": "Er stemden er minder dan vijf. Bij een geheime stemming tonen we dan alleen het resultaat",
-    "en": "Fewer than five voted. In a secret vote we then only show what came of it",
+TOO_FEW = {
+    "nl": ("Er stemden er minder dan vijf, te weinig voor een geheime stemming: er is niets gekozen.",
+           "Geen enkele stembrief werd geopend, en er is er geen bewaard.",
+           "Minder dan vijf stemmen tellen niet bij een geheime stemming: een uitslag zou verraden wie wat koos."),
+    "en": ("Fewer than five voted, which is too few for a secret vote: nothing is chosen.",
+           "No ballot was opened, and none is kept.",
+           "Fewer than five votes do not count in a secret vote: an outcome would tell who chose what."),
+}  # fmt: skip
+QUORUM = {
+    "nl": ("Niet gehaald: een geheime stemming telt vanaf vijf stemmen.", "quorum van", "minstens 1/20 moest"),
+    "en": ("Not reached: a secret vote counts from five votes on.", "quorum of", "at least 1/20 had"),
 }
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_where_fewer_than_five_voted_pages_and_mails_show_the_verdict_and_no_count(
-    client: FlaskClient, office: Parts, geheim: Poll, links: dict[str, str], clock: FrozenClock, deliver: Deliver,
-    language: str,
-) -> None:  # fmt: skip
+def test_where_fewer_than_five_voted_pages_and_mails_say_that_it_does_not_count(
+    client: FlaskClient, office: Parts, cooperative: Cooperative, clock: FrozenClock, deliver: Deliver, language: str
+) -> None:
+    with office.db.transaction() as (session, now):
+        session.execute(sa.update(Contact).values(language=language))
+        build_libraries(session, cooperative, 6, now())
+    open_secret_poll(office, cooperative, quorum="1/20")
+    mails = deliver()
+    links = {mail.to: link_of(mails, mail.to) for mail in mails if not mail.to.startswith("lies")}
     for address in (ELS, "stemmer1@veld.example", "stemmer2@veld.example"):
         client.post(links[address], data={"choice": "keep"})
     deliver()
     clock.move_to(CLOSING)
     mail = next(mail for mail in deliver() if (mail.to, mail.template) == (ELS, "ballot-outcome"))
-    assert "“Bij de leverancier blijven” is gekozen." in " ".join(mail.text.split())
-    assert HIDDEN["nl"] in " ".join(mail.text.split())
-    assert "SHA-256" not in mail.text
-    chosen = {"nl": "“Bij de leverancier blijven” is gekozen.", "en": "“Stay with the supplier” is chosen."}[language]
+    for part in (mail.text, html.unescape(re.sub(r"<[^>]*>", " ", mail.html))):
+        assert [text for text in TOO_FEW[language] if text not in " ".join(part.split())] == []
+        assert "SHA-256" not in part
+        assert KEEP[language] not in part
     for path in (links[ELS], "/polls/geheim"):
         raw = client.get(f"{path}?lang={language}").get_data(as_text=True)
         page = shown(client, path, language)
-        assert chosen in page
-        assert HIDDEN[language] in page
+        assert [text for text in (*TOO_FEW[language], QUORUM[language][0]) if text not in page] == []
+        assert [text for text in QUORUM[language][1:] if text in page] == []
+        assert page.count(KEEP[language]) == 1  # as an option, no more
         assert '<svg class="bar"' not in raw
         assert "ballots.json" not in raw
         assert not re.search(r"\b3 (stemmen|votes)", page)
         assert CODE.findall(raw) == []
     for path in (f"{links[ELS]}/ballots.json", "/polls/geheim/ballots.json"):
         assert client.get(path).status_code == 404
+
+
+def test_pages_and_mails_are_the_same_whatever_fewer_than_five_chose(
+    client: FlaskClient, office: Parts, cooperative: Cooperative, clock: FrozenClock, deliver: Deliver
+) -> None:
+    with office.db.transaction() as (session, now):
+        build_libraries(session, cooperative, 6, now())
+    slugs = [f"geheim-{place}" for place in range(len(FEW))]
+    for slug, choices in zip(slugs, FEW.values(), strict=True):
+        vote_few(office, open_secret_poll(office, cooperative, slug), choices)
+    deliver()
+    clock.move_to(CLOSING)
+    outcomes = [mail for mail in deliver() if (mail.to, mail.template) == (ELS, "ballot-outcome")]
+    assert len(outcomes) == len(slugs)
+    links = [mail.link for mail in outcomes]
+    assert len({mail.text.replace(link, "") for mail, link in zip(outcomes, links, strict=True)}) == 1
+    assert len({shown(client, link) for link in links}) == 1
+    assert len({shown(client, f"/polls/{slug}") for slug in slugs}) == 1
+
+
+def test_where_nobody_voted_in_secret_the_page_says_so(
+    client: FlaskClient, geheim: Poll, clock: FrozenClock, deliver: Deliver
+) -> None:
+    clock.move_to(CLOSING)
+    deliver()
+    page = shown(client, f"/polls/{geheim.slug}")
+    assert "Nobody voted: nothing is chosen." in page
+    assert TOO_FEW["en"][0] not in page
 
 
 def test_the_text_to_hand_in_says_that_one_voted_and_not_what(
