@@ -166,7 +166,7 @@ def _folder(text: str) -> Path:
     path = Path(text)
     if not text or (path.exists() and not path.is_dir()):
         raise ValueError
-    return path
+    return path.absolute()
 
 
 def _address(text: str) -> str:

@@ -51,9 +51,12 @@ class Key:
         """Under what a unit's ballot is kept: 64 hexadecimal digits that name nobody without the key."""
         return self._derive(f"unit:{unit_id}").hex()
 
-    def code(self, handle: str) -> str:
-        """The receipt code of a ballot, as in `K7QF-2MXD-9TRW`: 60 bits, the same whenever it is asked."""
-        bits = int.from_bytes(self._derive(f"receipt:{handle}")[:8]) >> 4
+    def code(self, handle: str, contact_id: int) -> str:
+        """A contact's receipt code of a ballot, as in `K7QF-2MXD-9TRW`: 60 bits, the same whenever it is asked.
+
+        A colleague who answers for the same unit has another one: else each would find the other's choice in the list.
+        """
+        bits = int.from_bytes(self._derive(f"receipt:{handle}:{contact_id}")[:8]) >> 4
         letters = "".join(ALPHABET[bits >> shift & 31] for shift in range(55, -1, -5))
         return "-".join((letters[:4], letters[4:8], letters[8:]))
 

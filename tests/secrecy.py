@@ -27,6 +27,7 @@ class Cast:
     """What one unit did in truth: an attacker should not find it out."""
 
     unit: int
+    contact: int
     marks: str
     code: str
 
@@ -80,13 +81,13 @@ def vote_all(office: Parts, poll: Poll, seed: int, clock: Any) -> list[Cast]:
         clock.advance(seconds=7)
         marks = rng.choice(["keep", "move", "abstain"])
         with office.db.transaction() as (session, now):
-            polls.cast_ballot(session, now, invitation, (marks,), name, office.basis.vault)
+            contact = polls.cast_ballot(session, now, invitation, (marks,), name, office.basis.vault).contact_id
             receipt = secret_ballots.receipt(session, poll, unit, office.basis.vault)
         assert receipt is not None
         if unit in truth and truth[unit].marks == marks:
             continue  # an equal answer changes nothing, also not its place
         truth.pop(unit, None)
-        truth[unit] = Cast(unit, receipt.marks[0], receipt.code)
+        truth[unit] = Cast(unit, contact, receipt.marks[0], receipt.code)
     return list(truth.values())
 
 

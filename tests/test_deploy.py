@@ -100,6 +100,19 @@ def test_the_units_are_those_that_the_guide_names() -> None:
     assert all(name in guide for name in names)
 
 
+def test_the_guide_runs_commands_as_the_units_do_and_has_the_certificate_before_the_proxy() -> None:
+    guide = (DEPLOY / "README.md").read_text()
+    (line,) = re.findall(r"systemd-run (?:.*\\\n)*.*", guide)
+    unit = (DEPLOY / "systemd" / "coopmail-serve.service").read_text().splitlines()
+    given = re.findall(r"--property (\S+)", line)
+    assert {one.partition("=")[0] for one in given} == {
+        "WorkingDirectory", "StateDirectory", "StateDirectoryMode", "EnvironmentFile"
+    }  # fmt: skip
+    assert [one for one in given if one not in unit] == []
+    steps = ("certbot certonly", "rm /etc/nginx/sites-enabled/default", "deploy/nginx.conf /etc", "nginx -t")
+    assert sorted(steps, key=guide.index) == list(steps)
+
+
 def test_the_image_holds_all_that_the_program_reads() -> None:
     image = (DEPLOY / "Dockerfile").read_text()
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()

@@ -192,7 +192,7 @@ def test_a_code_next_to_a_voter_is_seen(closed: Dump, truths: dict[int, list[Cas
 @on_sqlite
 def test_no_value_of_the_dump_is_a_key_that_gives_the_codes(closed: Dump, truths: dict[int, list[Cast]]) -> None:
     cast = next(iter(truths.values()))[0]
-    assert [key for key in keys_in(closed) if key.code(key.handle(cast.unit)) == cast.code] == []
+    assert [key for key in keys_in(closed) if key.code(key.handle(cast.unit), cast.contact) == cast.code] == []
 
 
 def test_while_a_poll_is_open_its_dump_tells_nothing_and_with_the_key_it_tells_all(
@@ -217,7 +217,10 @@ def test_while_a_poll_is_open_its_dump_tells_nothing_and_with_the_key_it_tells_a
         assert not {stranger.handle(cast.unit) for cast in truth} & set(sealed)
         key = office.basis.vault.read(place, poll_id, half)
         opened = {cast.unit: key.open(key.handle(cast.unit), sealed[key.handle(cast.unit)]) for cast in truth}
-        assert opened == {cast.unit: f'["{cast.marks}"]' for cast in truth}
+        assert opened == {cast.unit: f'{cast.code}["{cast.marks}"]' for cast in truth}
+        assert opened == {
+            cast.unit: f'{key.code(key.handle(cast.unit), cast.contact)}["{cast.marks}"]' for cast in truth
+        }
 
 
 def traces(found: Dump, poll_id: int) -> dict[str, list[Any]]:

@@ -102,12 +102,18 @@ def test_two_databases_that_share_a_folder_touch_nothing_of_each_other(vault: Va
 def test_a_handle_and_a_code_are_always_the_same_and_another_key_has_others() -> None:
     assert KEY.handle(7) == Key(bytes(range(32))).handle(7)
     assert len({key.handle(unit) for key in (KEY, OTHER) for unit in range(50)}) == 100
-    assert len({key.code(key.handle(unit)) for key in (KEY, OTHER) for unit in range(50)}) == 100
-    assert KEY.code(KEY.handle(7)) == "U8BW-9J3C-7ZA4"
+    assert len({key.code(key.handle(unit), 1) for key in (KEY, OTHER) for unit in range(50)}) == 100
+    assert KEY.code(KEY.handle(7), 1) == "6Z4N-T349-CQWR"
+
+
+def test_each_contact_has_another_code_for_the_same_ballot() -> None:
+    assert len({KEY.code(KEY.handle(7), contact) for contact in range(100)}) == 100
+    # A handle has a fixed length, so no unit and contact run into another pair.
+    assert len({KEY.code(KEY.handle(unit), contact) for unit in range(1, 112) for contact in (1, 11, 111)}) == 333
 
 
 def test_a_code_has_twelve_letters_that_are_told_apart_and_uses_all_of_them() -> None:
-    codes = [KEY.code(KEY.handle(unit)) for unit in range(400)]
+    codes = [KEY.code(KEY.handle(unit), 1) for unit in range(400)]
     assert {len(code) for code in codes} == {CODE_LENGTH}
     assert {code[4] + code[9] for code in codes} == {"--"}
     assert {letter for code in codes for letter in code} == {*ALPHABET, "-"}

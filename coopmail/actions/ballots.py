@@ -40,7 +40,7 @@ def write(
         if before == text:
             return ballot
     if key:
-        secret_ballots.seal(session, key, poll, unit_id, text)
+        secret_ballots.seal(session, key, poll, unit_id, invitation.contact_id, text)
     said = {} if key else {"marks": text}
     if ballot is None:
         ballot = Ballot(poll_id=poll.id, unit_id=unit_id, version=0)

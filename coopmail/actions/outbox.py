@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from coopmail.actions.records import STAFF, audit
+from coopmail.actions.records import STAFF, audit, raise_matter
 from coopmail.domain.base import insert_new, wake_runners
 from coopmail.domain.outbox import CampaignStop, Mail, MailState, StopKind
+from coopmail.domain.polls import Poll, PollState
 from coopmail.errors import ActionRefused, UnknownSubject
 
 
@@ -18,14 +20,17 @@ def pause_campaign(
 ) -> None:
     """Hold a campaign's mails back, for good or until a moment; what is on the wire now still arrives.
 
-    A pause that lasts longer stays as it is: a relay that refuses our sender must not end one of staff's.
+    A pause that lasts longer stays as it is: a relay that refuses our sender must not end one of staff's. Raises
+    `ActionRefused` where the campaign is cancelled, or paused for good already.
     """
-    _known(session, campaign)
+    check_known(session, campaign)
     stop = _stop(session, campaign)
     if stop is not None and stop.kind is StopKind.CANCELLED:
         raise ActionRefused(f"Campaign {campaign} is cancelled.")
     if stop is not None and until is not None and (stop.until is None or stop.until >= until):
         return
+    if stop is not None and stop.until is None:
+        raise ActionRefused(f"Campaign {campaign} is paused already: {stop.reason}")
     if stop is None:
         session.execute(
             insert_new(session, CampaignStop).values(campaign=campaign, kind=StopKind.PAUSED, at=now, reason="")
@@ -50,11 +55,11 @@ def cancel_campaign(session: Session, now: datetime, campaign: str, reason: str)
     """Take back what has not gone out, for good; how many mails that is, without those that a sender holds now.
 
     A sender asks before each message and cancels those itself: a mail that did go out is never called cancelled.
+    Where they were the invitations to a poll that is open, staff are told that it still is.
     """
-    _known(session, campaign)
+    check_known(session, campaign)
     if (stop := _stop(session, campaign)) is not None:
-        if stop.kind is StopKind.CANCELLED:
-            raise ActionRefused(f"Campaign {campaign} is cancelled already.")
+        _refuse_cancelled(stop)
         session.delete(stop)
         session.flush()
     session.add(CampaignStop(campaign=campaign, kind=StopKind.CANCELLED, at=now, reason=reason[:500]))
@@ -66,12 +71,43 @@ def cancel_campaign(session: Session, now: datetime, campaign: str, reason: str)
         .execution_options(synchronize_session=False)
     ).all()
     audit(session, now, "campaign-cancelled", STAFF, f"campaign:{campaign}", reason=reason[:500], mails=len(taken))
+    if (poll := left_open(session, campaign)) is not None:
+        text = (
+            f"The invitations to poll {poll.slug} were cancelled ({len(taken)} were taken back), and it is still open:"
+            f" to end it too, run `coopmail polls withdraw {poll.slug}`."
+        )
+        raise_matter(session, now, f"cancelled:{campaign}", text)
     return len(taken)
 
 
-def _known(session: Session, campaign: str) -> None:
+def check_cancellable(session: Session, campaign: str) -> None:
+    """Raise `UnknownSubject` or `ActionRefused` where there is no such campaign, or it is cancelled already."""
+    check_known(session, campaign)
+    if (stop := session.get(CampaignStop, campaign)) is not None:
+        _refuse_cancelled(stop)
+
+
+def poll_of(session: Session, campaign: str) -> Poll | None:
+    """The poll that a campaign's mails are about, if they are about one."""
+    match = re.fullmatch(r"poll:([0-9]{1,9}):[a-z]+", campaign)
+    return session.get(Poll, int(match[1])) if match else None
+
+
+def left_open(session: Session, campaign: str) -> Poll | None:
+    """The open poll to which a campaign invites, if it does."""
+    poll = poll_of(session, campaign) if campaign.endswith(":invitation") else None
+    return poll if poll is not None and poll.state is PollState.OPEN else None
+
+
+def check_known(session: Session, campaign: str) -> None:
+    """Raise `UnknownSubject` where no mail belongs to a campaign of that name."""
     if not session.scalar(sa.select(sa.exists().where(Mail.campaign == campaign))):
         raise UnknownSubject(f"There is no campaign called {campaign}.")
+
+
+def _refuse_cancelled(stop: CampaignStop) -> None:
+    if stop.kind is StopKind.CANCELLED:
+        raise ActionRefused(f"Campaign {stop.campaign} is cancelled already.")
 
 
 def _stop(session: Session, campaign: str) -> CampaignStop | None:

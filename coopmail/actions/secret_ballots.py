@@ -41,7 +41,7 @@ _AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a voter may see of the own ballot while the poll is open. Never mailed, logged or stored."""
+    """What a voter may see of the own ballot while the poll is open. Never mailed or logged, and stored sealed only."""
 
     code: str
     marks: Marks
@@ -84,16 +84,19 @@ def key_of(session: Session, poll_id: int, vault: Vault | None) -> Key:
 
 def marked(session: Session, key: Key, unit_id: int) -> str | None:
     """What a unit marked, as text; `None` where it has not answered."""
-    handle = key.handle(unit_id)
-    sealed = session.scalar(sa.select(SealedBallot.sealed).where(SealedBallot.handle == handle))
-    return key.open(handle, sealed) if sealed is not None else None
+    line = _line(session, key, unit_id)
+    return line[CODE_LENGTH:] if line is not None else None
 
 
-def seal(session: Session, key: Key, poll: Poll, unit_id: int, marks: str) -> None:
-    """Keep what a unit marked, in the place of what it marked before; equal marks look as new as other ones."""
+def seal(session: Session, key: Key, poll: Poll, unit_id: int, contact_id: int, marks: str) -> None:
+    """Keep what a contact marked for a unit, in the place of its last answer; equal marks look as new as other ones.
+
+    The contact's receipt code is sealed with the marks, so that publishing need not know who answered.
+    """
     handle = key.handle(unit_id)
     # As long as the longest ballot could be, so that length tells nothing.
-    sealed = key.seal(handle, marks, len(write_marks(tuple(poll.option_keys)).encode()))
+    length = CODE_LENGTH + len(write_marks(tuple(poll.option_keys)).encode())
+    sealed = key.seal(handle, key.code(handle, contact_id) + marks, length)
     sqlite_is_it = session.get_bind().dialect.name == "sqlite"
     ballot = (sqlite.insert if sqlite_is_it else postgresql.insert)(SealedBallot).values(
         handle=handle, poll_id=poll.id, sealed=sealed
@@ -105,10 +108,10 @@ def receipt(session: Session, poll: Poll, unit_id: int, vault: Vault) -> Receipt
     """The receipt of a unit that answered an open poll; `None` where there is none, or no key to tell it with."""
     try:
         key = key_of(session, poll.id, vault)
-        text = marked(session, key, unit_id)
+        line = _line(session, key, unit_id)
     except (KeyUnreadable, BallotUnreadable):
         return None  # the page says so; a job puts it before staff
-    return Receipt(key.code(key.handle(unit_id)), read_marks(text)) if text is not None else None
+    return Receipt(line[:CODE_LENGTH], read_marks(line[CODE_LENGTH:])) if line is not None else None
 
 
 def publish(session: Session, poll: Poll, vault: Vault) -> dict[Marks, int]:
@@ -166,6 +169,13 @@ def _check_all_there(answered: int, kept: int) -> None:
         raise BallotUnreadable(f"{answered} units answered, and {kept} ballots are kept.")
 
 
+def _line(session: Session, key: Key, unit_id: int) -> str | None:
+    """The receipt code of a unit's ballot and, right behind it, its marks: as they were sealed."""
+    handle = key.handle(unit_id)
+    sealed = session.scalar(sa.select(SealedBallot.sealed).where(SealedBallot.handle == handle))
+    return key.open(handle, sealed) if sealed is not None else None
+
+
 def _opened(session: Session, poll: Poll, vault: Vault) -> Iterator[str]:
     """Each ballot as its receipt code and, right behind it, its marks: one text takes less memory than two."""
     key = key_of(session, poll.id, vault)
@@ -177,7 +187,7 @@ def _opened(session: Session, poll: Poll, vault: Vault) -> Iterator[str]:
     )
     with session.execute(every) as rows:
         for handle, sealed in rows:
-            yield key.code(handle) + key.open(handle, sealed)
+            yield key.open(handle, sealed)
 
 
 def _published(poll: Poll, line: str) -> dict[str, object]:

@@ -14,10 +14,12 @@ from coopmail.domain.counting import Count, Verdict
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def count(file: Path) -> None:
+@click.option("--hash", "expected", help="The hash in the outcome mail; where the list has another, the status is 1.")
+def count(file: Path, expected: str | None) -> None:
     """Count a list of ballots again: tally, verdict, and the hash to compare with the outcome mail's.
 
-    FILE is the list that a poll's page offers once it is closed. Exit status 1 where it is no such list.
+    FILE is the list that a poll's page offers once it is closed. Exit status 1 where it is no such list, or not the
+    one of that hash.
     """
     raw = file.read_bytes()
     try:
@@ -29,11 +31,24 @@ def count(file: Path) -> None:
     _say(found, counted)
     click.echo(f"Hash of this file (SHA-256): {hashlib.sha256(raw).hexdigest()}")
     canonical = ballot_list.canonical(found)
+    hashed = hashlib.sha256(canonical).hexdigest()
     if canonical != raw:
+        click.echo(f"This file was written anew by another program: the hash of what it says is\n{hashed}")
+    _compare(hashed, expected)
+
+
+def _compare(hashed: str, expected: str | None) -> None:
+    """Say whether it is the list that the outcome mail names; status 1 where it is another."""
+    if expected is None:
         click.echo(
-            "This file was written anew by another program: compare with the hash of what it says, which is\n"
-            f"{hashlib.sha256(canonical).hexdigest()}"
+            "Compare the hash with the one in the outcome mail, or give it: coopmail count FILE --hash HASH. Only where"
+            " they\nare equal is this the list that was counted at closing."
         )
+    elif expected.strip().lower() == hashed:
+        click.echo("That is the hash that was given: this is the list that was counted at closing.")
+    else:
+        click.echo("The hash that was given is another: this is not the list that was counted at closing.", err=True)
+        raise SystemExit(1)
 
 
 def _say(found: BallotList, counted: Count) -> None:

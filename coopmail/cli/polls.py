@@ -48,9 +48,12 @@ def check(file: Path) -> None:
         with found.db.reading() as (session, now):
             poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
             _refuse_past(file, entry, now())
-            _refuse_small(file, poll, electorate.size(session, poll, now()))
+            units = electorate.size(session, poll, now())
+            _refuse_small(file, poll, units)
             notes = _warnings(found, entry, now())
         click.echo(f"{entry.slug}: {len(entry.options)} options, closes {wording.moment(closing_time(entry.closes))}.")
+        kind = "Secret" if entry.secret else "Not secret: the outcome shows how each one voted"
+        click.echo(f"{kind}. {units} may vote today; who may is decided at opening.")
         for note in notes:
             click.echo(f"Mind: {note}")
 
@@ -91,9 +94,8 @@ def open_(slug: str, yes: bool) -> None:
             f"{turnout.units} may vote, {mails} mails are queued."
         )
         if poll.secret:
-            click.echo(
-                f"Its key is in {found.settings.key_folder}, and must be in no backup: it is destroyed at closing."
-            )
+            place = found.settings.key_folder
+            click.echo(f"Its key is in {place}, and must be in no backup: it is destroyed at closing.")
         if turnout.unreachable:
             click.echo(f"Nobody can be reached for {turnout.unreachable} of them: see `coopmail matters list`.")
 
@@ -106,24 +108,20 @@ def show(slug: str) -> None:
         poll = questions.by_slug(session, slug)
         turnout = questions.turnout(session, poll.id)
         click.echo(f"{poll.title_nl}\n{_standing(poll)}{_secrecy(poll)}")
-        reached = f"nobody can be reached for {turnout.unreachable}" if turnout.unreachable else "all can be reached"
-        click.echo(f"{turnout.answered} of {turnout.units} have answered; {reached}.")
+        click.echo(_taking_part(poll, turnout))
         for name in ("invitation", "receipt", "extended", "withdrawn", "outcome"):
             counts = outbox.counts(session, f"poll:{poll.id}:{name}")
             if counts:
-                click.echo(
-                    f"{name} mails: " + ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-                )
+                numbers = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+                click.echo(f"{name} mails: {numbers}")
         for reminder in questions.reminders_of(session, poll.id):
             click.echo(f"reminder on {wording.day(reminder.day)}: {reminder.state.value}")
         outcome = questions.outcome_of(session, poll.id)
         if outcome is not None:
             click.echo(wording.outcome(poll, outcome))
             shown = questions.shows_counts(poll, outcome)
-            for option in poll.options if shown else []:
-                click.echo(f"  {outcome.tally[option.key]:>5}  {option.label_nl}")
-            if not shown:
-                click.echo(wording.hidden_counts())
+            lines = [f"  {outcome.tally[option.key]:>5}  {option.label_nl}" for option in poll.options]
+            click.echo("\n".join(lines if shown else [wording.hidden_counts()]))
             if outcome.list_hash is not None:
                 click.echo(f"hash of the list of ballots: {outcome.list_hash}")
 
@@ -205,6 +203,13 @@ def _standing(poll: Poll) -> str:
         state = "" if poll.state is PollState.CLOSED else f"{poll.state.value}, "
         return f"{state}closed on {wording.moment(poll.closed_at)}"
     return f"{poll.state.value}, closes {wording.moment(poll.closes_at)}"
+
+
+def _taking_part(poll: Poll, turnout: questions.Turnout) -> str:
+    if not turnout.units:
+        return "Never opened." if poll.withdrawn_at is not None else "Not opened yet: who may vote is decided then."
+    reached = f"nobody can be reached for {turnout.unreachable}" if turnout.unreachable else "all can be reached"
+    return f"{turnout.answered} of {turnout.units} have answered; {reached}."
 
 
 def _secrecy(poll: Poll) -> str:

@@ -7,6 +7,7 @@ to Redis (unpickle, call any function, fetch an address, stop the worker) is clo
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import threading
 from types import FrameType
@@ -16,7 +17,9 @@ import structlog
 from flask import Flask
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -61,11 +64,41 @@ class Ring(Job):
         """None."""
 
 
+class Outage(logging.Filter):
+    """Says once that Redis is away, and once that it is back, in place of RQ's own line every few seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lasts = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep back what RQ says of a lost connection, and no other line of it."""
+        told = [*(record.exc_info or ()), *(record.args if isinstance(record.args, tuple) else ())]
+        lost = next((one for one in told if isinstance(one, RedisGone | RedisTimeout)), None)
+        if lost is None:
+            return True
+        self.begin(lost)
+        return False
+
+    def begin(self, error: Exception) -> None:
+        """It is away."""
+        if not self.lasts:
+            _log.warning("redis-away", error=type(error).__name__)
+        self.lasts = True
+
+    def end(self) -> None:
+        """It answers."""
+        if self.lasts:
+            _log.warning("redis-back")
+        self.lasts = False
+
+
 class RingWorker(Worker):
     """RQ's worker, without its remote control, that says when it was asked to end."""
 
     max_connection_wait_time = LONGEST_WAIT
     log_result_lifespan = False
+    outage = Outage()
     ending = False
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -77,6 +110,8 @@ class RingWorker(Worker):
         """Say that this worker is there, also after Redis has lost everything."""
         super().heartbeat(timeout, pipeline)
         seen(pipeline if pipeline is not None else self.connection, "worker", self.name)
+        if pipeline is None:  # a pipeline has not been sent yet
+            self.outage.end()
 
     def bootstrap(self, *args: Any, **options: Any) -> None:
         """Begin, and say so."""
@@ -97,23 +132,20 @@ def work(app: Flask) -> None:
     rendering.prepare()
     gc.collect()
     gc.freeze()  # so that the children share what was loaded here
-    pause, away = threading.Event(), False
+    pause, outage = threading.Event(), RingWorker.outage
+    logging.getLogger("rq.worker").addFilter(outage)
     while True:
         worker = None
         try:
             worker = _worker(connect(url))
-            if away:
-                _log.warning("redis-back")
-            away = False
+            outage.end()
             worker.work(logging_level="WARNING")
         except (RedisError, OSError) as error:
-            if not away:
-                _log.warning("redis-away", error=type(error).__name__)
-            away = True
+            outage.begin(error)
         if worker is not None and worker.ending:
             return
         _end_at_once_when_asked()
-        pause.wait(LONGEST_WAIT if away else 1.0)
+        pause.wait(LONGEST_WAIT if outage.lasts else 1.0)
 
 
 def _worker(connection: Redis) -> RingWorker:

@@ -113,7 +113,7 @@ class _Run:
         self._fault: str | None = None
         self._faults = 0
         self._behind: Counter[str] = Counter()  # how many were told to come back to a line
-        self._stumbled: Counter[int] = Counter()  # how often the relay failed at a mail
+        self._stumbled: Counter[int] = Counter()  # how often the relay failed at a mail, on a fresh channel
         self.accepted = 0
 
     def __enter__(self) -> _Run:
@@ -348,7 +348,7 @@ class _Run:
 
     def _relay_fault(self, claim: Claim, fresh: bool, reason: str) -> None:
         """A goodbye between messages is no fault: the mail takes the next connection. Else it waits, unblamed."""
-        self._stumbled[claim.id] += 1
+        self._stumbled[claim.id] += fresh
         others, proven = self._pool.busy + self._pool.idle, self._pool.proven
         self._faults += fresh and not proven
         passing = not fresh or proven or (others and self._faults < FAULTS)

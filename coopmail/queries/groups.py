@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from coopmail.domain.groups import Group
+from coopmail.domain.organisations import Organisation
 from coopmail.domain.services import Service
 from coopmail.errors import UnknownSubject
 
@@ -14,8 +15,7 @@ def group_by_slug(session: Session, slug: str) -> Group:
     """The group of that slug, or `UnknownSubject` that names those there are."""
     group = session.scalars(sa.select(Group).where(Group.slug == slug)).one_or_none()
     if group is None:
-        known = ", ".join(session.scalars(sa.select(Group.slug).order_by(Group.slug)))
-        raise UnknownSubject(f"There is no group called {slug}. Known: {known}.")
+        raise UnknownSubject(f"There is no group called {slug}. {_known(session, Group.slug)}")
     return group
 
 
@@ -23,6 +23,17 @@ def service_by_slug(session: Session, slug: str) -> Service:
     """The service of that slug, or `UnknownSubject` that names those there are."""
     service = session.scalars(sa.select(Service).where(Service.slug == slug)).one_or_none()
     if service is None:
-        known = ", ".join(session.scalars(sa.select(Service.slug).order_by(Service.slug)))
-        raise UnknownSubject(f"There is no service called {slug}. Known: {known}.")
+        raise UnknownSubject(f"There is no service called {slug}. {_known(session, Service.slug)}")
     return service
+
+
+def _known(session: Session, slugs: InstrumentedAttribute[str]) -> str:
+    known = ", ".join(session.scalars(sa.select(slugs).order_by(slugs)))
+    if known:
+        return f"Known: {known}."
+    if session.scalar(sa.select(sa.exists().where(Organisation.id.is_not(None)))):
+        return "There is none."
+    return (
+        "No cooperative is loaded yet: today only `coopmail demo` loads one; importing your own members comes with the"
+        " console."
+    )

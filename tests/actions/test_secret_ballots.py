@@ -194,16 +194,38 @@ def test_an_equal_answer_again_changes_nothing_and_any_other_seals_anew(office: 
     assert counts(office, Ballot, SealedBallot) == [1, 1]
 
 
-def test_the_receipt_code_stays_the_same_when_the_answer_changes(office: Parts, field: Cooperative) -> None:
+def receipt_after(office: Parts, poll: Poll, email: str, mark: str) -> secret_ballots.Receipt:
+    """The receipt of Aartselaar's ballot, once a contact has answered for it."""
+    cast(office, poll, email, AARTSELAAR, mark)
+    with office.db.reading() as (session, _):
+        unit = session.scalars(sa.select(VotingUnit.id).where(VotingUnit.name == AARTSELAAR)).one()
+        receipt = secret_ballots.receipt(session, poll, unit, office.basis.vault)
+    assert receipt is not None
+    return receipt
+
+
+def test_a_contact_keeps_the_receipt_code_and_a_colleague_gets_another_one(office: Parts, field: Cooperative) -> None:
     poll = open_secret_poll(office, field)
-    found = []
-    for email, mark in ((ELS, "keep"), (ELS, "move"), (JAN, "keep")):
-        cast(office, poll, email, AARTSELAAR, mark)
-        with office.db.reading() as (session, _):
-            unit = session.scalars(sa.select(Ballot.unit_id)).one()
-            found.append(secret_ballots.receipt(session, poll, unit, office.basis.vault))
-    assert [receipt.marks for receipt in found if receipt] == [("keep",), ("move",), ("keep",)]
-    assert len({receipt.code for receipt in found if receipt}) == 1
+    acts = [(ELS, "keep"), (ELS, "move"), (JAN, "move"), (ELS, "keep")]
+    found = [receipt_after(office, poll, email, mark) for email, mark in acts]
+    assert [receipt.marks for receipt in found] == [("keep",), ("move",), ("move",), ("keep",)]
+    first, changed, colleague, again = [receipt.code for receipt in found]
+    assert first == changed == again != colleague
+
+
+def test_of_a_unit_that_two_answered_for_only_the_last_one_s_code_is_in_the_list(
+    office: Parts, field: Cooperative
+) -> None:
+    """Else the first would read in the list, under the code that both saw, what the colleague chose."""
+    poll = open_secret_poll(office, field)
+    cast_all(office, poll, *[("keep",)] * 6)
+    mine, other = receipt_after(office, poll, ELS, "move").code, receipt_after(office, poll, JAN, "move").code
+    close(office, poll)
+    with office.db.reading() as (session, _):
+        rows = session.execute(sa.select(PublishedBallot.code, PublishedBallot.marks_text)).all()
+    listed = {row.code: row.marks_text for row in rows}
+    assert len(listed) == len(rows) == 6
+    assert (listed.get(mine), listed.get(other)) == (None, '["move"]')
 
 
 def test_without_its_key_a_poll_takes_no_answer(office: Parts, field: Cooperative) -> None:
@@ -349,8 +371,8 @@ def slip_in(office: Parts) -> None:
     with office.db.transaction() as (session, _):
         poll = session.scalars(sa.select(Poll)).one()
         key = secret_ballots.key_of(session, poll.id, office.basis.vault)
-        unit = session.scalars(sa.select(Ballot.unit_id).limit(1)).one()
-        secret_ballots.seal(session, key, poll, unit, '["nobody"]')
+        ballot = session.scalars(sa.select(Ballot).limit(1)).one()
+        secret_ballots.seal(session, key, poll, ballot.unit_id, ballot.contact_id, '["nobody"]')
 
 
 @pytest.mark.parametrize("spoil", [spoil_file, spoil_row, lose_row, swap_rows, slip_in])

@@ -36,9 +36,15 @@ def write(folder: Path, electorate: int = 20, majority: Majority = Majority.SIMP
     return path
 
 
-def run(file: Path) -> Result:
+COMPARE = [
+    "Compare the hash with the one in the outcome mail, or give it: coopmail count FILE --hash HASH. Only where they",
+    "are equal is this the list that was counted at closing.",
+]
+
+
+def run(file: Path, *options: str) -> Result:
     """Count a file."""
-    return CliRunner().invoke(coopmail, ["count", str(file)], env={"COOPMAIL_DATABASE_URL": "nonsense"})
+    return CliRunner().invoke(coopmail, ["count", str(file), *options], env={"COOPMAIL_DATABASE_URL": "nonsense"})
 
 
 def test_it_says_tally_verdict_and_hash(file: Path) -> None:
@@ -52,7 +58,22 @@ def test_it_says_tally_verdict_and_hash(file: Path) -> None:
         "        1  Abstain",
         "Verdict: “Stay with the supplier” is chosen.",
         f"Hash of this file (SHA-256): {hashlib.sha256(file.read_bytes()).hexdigest()}",
+        *COMPARE,
     ]
+
+
+def test_with_the_hash_of_the_outcome_mail_the_same_list_is_status_0_and_another_1(file: Path) -> None:
+    hashed = hashlib.sha256(file.read_bytes()).hexdigest()
+    same = run(file, "--hash", hashed.upper())
+    assert (same.exit_code, same.stderr) == (0, "")
+    assert same.stdout.splitlines()[-1] == (
+        "That is the hash that was given: this is the list that was counted at closing."
+    )
+    for wrong in (hashed[:-1], "0" * 64, ""):
+        other = run(file, "--hash", wrong)
+        assert (other.exit_code, other.stderr) == (
+            1, "The hash that was given is another: this is not the list that was counted at closing.\n"
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -76,11 +97,13 @@ def test_a_list_that_another_program_wrote_anew_is_counted_and_its_own_hash_is_s
     plain["ballots"].reverse()
     file.write_text(json.dumps(plain, indent=2) + "\n")
     lines = run(file).stdout.splitlines()
-    assert lines[-3:] == [
+    assert lines[-5:] == [
         f"Hash of this file (SHA-256): {hashlib.sha256(file.read_bytes()).hexdigest()}",
-        "This file was written anew by another program: compare with the hash of what it says, which is",
+        "This file was written anew by another program: the hash of what it says is",
         before,
+        *COMPARE,
     ]
+    assert run(file, "--hash", before).exit_code == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b'{"ballots":[]}'])

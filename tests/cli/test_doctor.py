@@ -72,6 +72,17 @@ def test_an_installation_whose_jobs_run_is_in_order(database_url: str, tmp_path:
     assert f"migration {newest_migration()}" in text
 
 
+def test_a_relative_key_folder_is_shown_as_the_absolute_one_that_it_is(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"SECRET_KEYS": f"1:{KEY}", "KEY_FOLDER": "keys", "MAILBOX": "mailbox"}
+    settings = Settings.from_env({f"COOPMAIL_{name}": value for name, value in given.items()})
+    assert (settings.key_folder, settings.mailbox) == (tmp_path / "keys", tmp_path / "mailbox")
+    _, _, text = run(given | {"DATABASE_URL": database_url})
+    assert f"{tmp_path / 'keys'} is not there yet" in " ".join(text.split())
+
+
 def test_what_cannot_be_reached_is_named_and_no_password_is_shown(tmp_path: Path) -> None:
     status, found, text = run({
         "SECRET_KEYS": f"1:{KEY}{SECRET}",

@@ -136,7 +136,10 @@ def test_the_list_names_each_poll_with_its_state(run: Run, file: Path, tmp_path:
 
 def test_checking_a_file_says_what_it_would_make_and_writes_nothing(run: Run, database: Database, file: Path) -> None:
     before = everything(database)
-    assert lines(run("polls", "check", file)) == ["krantenarchief: 3 options, closes MOMENT."]
+    assert lines(run("polls", "check", file)) == [
+        "krantenarchief: 3 options, closes MOMENT.",
+        "Not secret: the outcome shows how each one voted. 5 may vote today; who may is decided at opening.",
+    ]
     assert everything(database) == before
 
 
@@ -193,7 +196,7 @@ def test_showing_a_draft_says_where_it_stands(run: Run, file: Path) -> None:
     assert lines(run("polls", "show", "krantenarchief")) == [
         "Welke weg gaat het Krantenarchief op?",
         "draft, closes MOMENT",
-        "0 of 0 have answered; all can be reached.",
+        "Not opened yet: who may vote is decided then.",
     ]
 
 
@@ -408,6 +411,18 @@ def test_what_is_refused_is_said_in_one_line_and_writes_nothing(
     before = everything(database)
     refused(run("polls", *(str(file) if one == "FILE" else one for one in arguments)), error)
     assert everything(database) == before
+
+
+def test_where_no_cooperative_is_loaded_a_file_is_refused_with_that(database_url: str, file: Path) -> None:
+    environment = {
+        "COOPMAIL_SECRET_KEYS": "1:a key that only the tests know and long enough",
+        "COOPMAIL_DATABASE_URL": database_url,
+    }
+    refused(
+        CliRunner().invoke(coopmail, ["polls", "check", str(file)], env=environment),
+        "There is no group called digitale-collecties. No cooperative is loaded yet: today only `coopmail demo` loads"
+        " one; importing your own members comes with the console.",
+    )
 
 
 @pytest.mark.parametrize("command", ["check", "draft"])

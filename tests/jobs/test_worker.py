@@ -105,6 +105,10 @@ def test_all_is_well_again_after_redis_lost_everything_was_killed_and_came_back(
             "redis-away",
             "redis-back",
         ]
+        eventually(lambda: worker.events("redis-back"))
+        said = [line["event"] for line in worker.lines]
+        assert [event for event in said if event.startswith("redis")] == ["redis-away", "redis-back"]
+        assert [event for event in said if "could not connect to Redis" in event or "quitting" in event] == []
         before = place.letters()
         scheduler.kill()
         place.vote("Lier", rings=True)

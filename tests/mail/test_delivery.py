@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
+import flask_mail
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -554,6 +555,27 @@ def test_a_mail_that_cannot_be_written_fails_and_the_others_go(
     with office.db.reading() as (session, _):
         raised = session.scalars(sa.select(Matter.key).where(Matter.key.startswith("mail:"))).all()
     assert list(raised) == [f"mail:{jan}"]
+
+
+def test_a_mail_to_nobody_is_suppressed_and_the_others_go(
+    app: Flask, office: Parts, poll: Poll, smtp: SmtpServer
+) -> None:
+    jan = mails(office, "ballot-invitation")[JAN]
+    change(office, Mail, Mail.id == jan.id, contact_id=None)
+    assert send(app) == 4
+    assert (row(office, jan.id).state, row(office, jan.id).reply) == (MailState.SUPPRESSED, "the contact left")
+
+
+def test_whoever_listens_to_the_signal_and_fails_costs_no_mail_its_record(
+    app: Flask, office: Parts, poll: Poll, smtp: SmtpServer
+) -> None:
+    def fail(_app: Flask, message: object) -> None:
+        raise ZeroDivisionError("a defect in a listener")
+
+    with flask_mail.email_dispatched.connected_to(fail):
+        assert send(app) == 5
+    assert set(states(office).values()) == {"sent"}
+    assert len(smtp.attempts) == 5
 
 
 # ── Who holds a mail ─────────────────────────────────────────────────────────────────────────────────────

@@ -329,6 +329,19 @@ def test_a_certificate_that_is_vouched_for_is_trusted_and_we_sign_in_behind_it(
         assert server.heard[:2] == ["EHLO", "EHLO"]  # what was said before TLS is forgotten
 
 
+@pytest.mark.parametrize("chunks", ["whole", "octets", "lump"])
+def test_over_tls_large_messages_arrive_byte_for_byte_on_one_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunks: str
+) -> None:
+    context, file = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    messages = [a_message(number, text="é.\n.\n" * 50_000) for number in (1, 2, 3)]
+    with ScriptedRelay(tls=context, chunks=chunks) as server:
+        said = hand_over(an_app(tmp_path, Relay("127.0.0.1", server.port, "tls")), *messages)
+    assert said == ["250 2.0.0 kept"] * 3
+    assert [(kept.connection, kept.raw) for kept in server.messages] == [(1, each.as_bytes()) for each in messages]
+
+
 def test_a_wrong_password_is_the_relays_fault_and_no_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context, file = certificate(tmp_path, "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(file))

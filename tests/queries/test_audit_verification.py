@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -110,6 +110,8 @@ def test_any_changed_byte_of_any_column_of_any_sealed_row_is_named(
 
 @on_one_record
 @given(number=st.integers(1, LAST), new=st.integers(-(2**31), 2**31 - 1))
+@example(number=ENTRY, new=-(2**31))
+@example(number=ENTRY, new=2**31 - 1)
 def test_any_changed_number_or_id_of_any_sealed_row_is_named(db: Database, number: int, new: int) -> None:
     with db.reading() as (session, _):
         taken = session.scalars(sa.select(AuditRow.id)).all()

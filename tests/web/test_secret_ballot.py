@@ -9,6 +9,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -74,12 +75,16 @@ SECRECY = {
            "Kopieën van tijdens de stemming blijven wat ze zijn.", "Deze stemming is geheim.",
            "Geheim: na het sluiten kan niemand nog zien wie wat koos.",
            "Stemmen er minder dan vijf, dan wordt geen enkele stembrief geopend.",
-           "Minder dan vijf stemmen tellen niet bij een geheime stemming: een uitslag zou verraden wie wat koos."),
+           "Minder dan vijf stemmen tellen niet bij een geheime stemming: een uitslag zou verraden wie wat koos.",
+           "Tot de stemming sluit, ziet wie je persoonlijke link opent ook je keuze en je controlecode.",
+           "Stuur de mail met die link dus niet door"),
     "en": ("How secret is this vote?", "Until the vote closes, you trust us.", "the key is destroyed",
            "Copies made while the vote was open are what they are.", "This vote is secret.",
            "Secret: after closing, nobody can tell who chose what.",
            "Where fewer than five vote, no ballot is opened.",
-           "Fewer than five votes do not count in a secret vote: an outcome would tell who chose what."),
+           "Fewer than five votes do not count in a secret vote: an outcome would tell who chose what.",
+           "Until the vote closes, whoever opens your personal link sees your choice and your receipt code too.",
+           "So do not forward the mail with that link"),
 }  # fmt: skip
 
 
@@ -92,7 +97,7 @@ def test_every_page_of_an_open_secret_poll_promises_what_holds_and_no_more(
         assert [text for text in SECRECY[language] if text not in page] == []
         assert {"nl": "Deze stemming is open", "en": "This vote is open"}[language] not in page
     draft = shown(client, f"{links[ELS]}/draft", language)
-    assert [text for text in (SECRECY[language][4], *SECRECY[language][6:]) if text not in draft] == []
+    assert [text for text in (SECRECY[language][4], *SECRECY[language][6:8]) if text not in draft] == []
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
@@ -133,14 +138,33 @@ def test_a_colleague_sees_that_it_was_answered_by_whom_and_no_more(client: Flask
     assert 'aria-label="Chosen"' not in client.get(f"{links[JAN]}/draft?lang=en").get_data(as_text=True)
 
 
-def test_whoever_is_replaced_by_a_colleague_no_longer_sees_the_answer(
-    client: FlaskClient, links: dict[str, str]
-) -> None:
+REPLACED = {
+    "nl": ("Stemt een collega na jou met een eigen link, dan telt die stem, onder een andere code: de jouwe staat dan"
+           " niet in de lijst.",
+           "Staat ze er niet bij, dan stemde een collega na jou en kreeg je daarover een mail."),
+    "en": ("When a colleague answers after you with a link of their own, that answer counts, under another code: yours"
+           " is then not in the list.",
+           "If it is not there, a colleague answered after you, and we mailed you so."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_whoever_is_replaced_by_a_colleague_no_longer_sees_the_answer_and_finds_no_code_in_the_list(
+    client: FlaskClient, office: Parts, geheim: Poll, links: dict[str, str], clock: FrozenClock, deliver: Deliver,
+    language: str,
+) -> None:  # fmt: skip
     client.post(links[ELS], data={"choice": "keep"})
-    (code,) = code_on(client, links[ELS])
+    (mine,) = code_on(client, links[ELS])
+    assert REPLACED[language][0] in shown(client, links[ELS], language)
     client.post(links[JAN], data={"choice": "move"})
     assert code_on(client, links[ELS]) == []
-    assert code_on(client, links[JAN]) == [code]
+    (other,) = code_on(client, links[JAN])
+    vote_of_five(office, geheim)
+    clock.move_to(CLOSING)
+    deliver()
+    listed = code_on(client, links[ELS])
+    assert (len(listed), mine in listed, other in listed) == (6, False, True)
+    assert REPLACED[language][1] in shown(client, links[ELS], language)
 
 
 def test_behind_a_shared_mailbox_the_page_says_who_can_see_the_answer(
@@ -226,6 +250,53 @@ def test_each_mail_of_a_secret_vote_says_that_it_is_secret_in_both_its_parts(
     for template, mail in found.items():
         for part in (mail.text, html.unescape(re.sub(r"<[^>]*>", " ", mail.html))):
             assert SAID[language][template] in " ".join(part.split())
+
+
+COLLEAGUE = {
+    "nl": ("jij stemt ook voor Bibliotheek Aartselaar, dus laten we je weten dat Els Peeters heeft gestemd.",
+           "Alleen Els Peeters kan het zien, tot de stemming sluit.",
+           "Spreek met elkaar af of die stem blijft staan. Zelf stemmen kan tot",
+           ": de laatste stem voor het sluiten telt."),
+    "en": ("you vote for Bibliotheek Aartselaar too, so we tell you that Els Peeters has voted.",
+           "Only Els Peeters can see it, until the vote closes.",
+           "Agree between you whether that vote stays. You can vote yourself until",
+           ": the last vote before closing counts."),
+}  # fmt: skip
+ONLY_IN_OPEN = {"nl": ("Klopt de stem", "Klopt ze niet", "wat er genoteerd is"),
+                "en": ("If the vote is right", "If it is not right", "what was recorded")}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_colleague_is_mailed_who_voted_in_secret_and_is_not_asked_whether_the_vote_is_right(
+    client: FlaskClient, office: Parts, cooperative: Cooperative, deliver: Deliver, language: str
+) -> None:
+    with office.db.transaction() as (session, _):
+        session.execute(sa.update(Contact).values(language=language))
+    open_secret_poll(office, cooperative)
+    client.post(link_of(deliver(), ELS), data={"choice": "keep"})
+    (mail,) = (mail for mail in deliver() if mail.to == JAN)
+    assert mail.template == "ballot-by-colleague"
+    for part in (mail.text, html.unescape(re.sub(r"<[^>]*>", " ", mail.html))):
+        words = " ".join(part.split())
+        assert [text for text in COLLEAGUE[language] if text not in words] == []
+        assert [text for text in ONLY_IN_OPEN[language] if text in words] == []
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_colleague_who_is_told_after_closing_is_not_told_that_anybody_can_see_the_vote(
+    client: FlaskClient, office: Parts, cooperative: Cooperative, clock: FrozenClock, deliver: Deliver, language: str
+) -> None:
+    with office.db.transaction() as (session, _):
+        session.execute(sa.update(Contact).values(language=language))
+    open_secret_poll(office, cooperative)
+    link = link_of(deliver(), ELS)
+    clock.move_to(CLOSING - timedelta(seconds=10))
+    client.post(link, data={"choice": "keep"})
+    clock.move_to(CLOSING)
+    (mail,) = (mail for mail in deliver() if (mail.to, mail.template) == (JAN, "ballot-by-colleague"))
+    words = " ".join(mail.text.split())
+    assert [text in words for text in COLLEAGUE[language]] == [True, False, False, False]
+    assert SAID[language]["ballot-by-colleague"] in words
 
 
 def test_answers_around_closing_are_wholly_counted_or_refused(
