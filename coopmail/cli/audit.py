@@ -9,6 +9,7 @@ import click
 
 from coopmail.cli.office import office
 from coopmail.domain.audit import START, Head, Written
+from coopmail.errors import DatabaseError
 from coopmail.queries import audit as record
 from coopmail.queries import audit_verification, polls
 
@@ -56,7 +57,10 @@ def list_record(subject: str | None, slug: str | None) -> None:
 def head() -> None:
     """Print the head of the chain: kept elsewhere, it proves later that nothing before it was changed."""
     with office() as found, found.db.reading() as (session, _):
-        marked = record.head(session)
+        try:
+            marked = record.head(session)
+        except ValueError as error:
+            raise DatabaseError("The mark of the head cannot be read: run `coopmail audit verify`.") from error
     click.echo("Nothing is sealed yet." if marked == START else str(marked))
 
 
@@ -69,7 +73,7 @@ def verify(kept: tuple[Head, ...]) -> None:
     if result.unsealed:
         click.echo(f"Not sealed yet, and not looked at: {result.unsealed}.")
     if result.fault is not None:
-        click.echo(result.fault.text)
+        click.echo(_plain(result.fault.text))
         click.echo("What follows it was not looked at.")
         raise SystemExit(1)
     click.echo(f"The record is as it was sealed: {result.head.sequence} rows. Head: {result.head}")
@@ -78,11 +82,15 @@ def verify(kept: tuple[Head, ...]) -> None:
 
 
 def _line(row: Written) -> str:
-    """A row as one line. Whatever a voter typed: no control character reaches the terminal."""
+    """A row as one line."""
     number = _text(row.sequence) if row.sequence is not None else "-"
     about = f"{_text(row.actor) or '(erased)':<14} {_text(row.subject):<16}"
-    line = f"{number:>7}  {_text(row.at)[:19]} UTC  {_text(row.act):<18} {about} {_detail(row)}"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line).rstrip()
+    return _plain(f"{number:>7}  {_text(row.at)[:19]} UTC  {_text(row.act):<18} {about} {_detail(row)}").rstrip()
+
+
+def _plain(text: str) -> str:
+    """A text for a terminal: whatever a voter or an insider wrote, no control character reaches it."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _detail(row: Written) -> str:

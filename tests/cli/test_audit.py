@@ -116,6 +116,12 @@ def test_the_head_is_printed_as_verify_takes_it(run: Run, head: Head) -> None:
     assert said(run("head")) == (0, [str(head)])
 
 
+def test_a_mark_that_is_no_head_is_said_in_one_line(run: Run, head: Head, database: Database) -> None:
+    tamper(database, "UPDATE installation_marks SET value = 'x'")
+    assert said(run("head")) == (2, ["Error: The mark of the head cannot be read: run `coopmail audit verify`."])
+    assert said(run("verify"))[0] == 1
+
+
 def test_the_record_is_listed_readably(run: Run, head: Head, database: Database) -> None:
     with database.transaction() as (session, _):
         erase(session, lambda: MONDAY, AuditRow.actor == "contact:2", "Asked to be forgotten.")
@@ -160,6 +166,8 @@ def test_a_row_that_somebody_broke_is_listed_as_it_stands(run: Run, head: Head, 
         tamper(database, "UPDATE audit_rows SET detail = '{', at = CAST(x'ff' AS TEXT) WHERE sequence = 2")
         assert said(run("list"))[1][1] == "      2  \ufffd UTC  act-2              contact:2      poll:2           {"
         assert said(run("verify"))[0] == 1
+        tamper(database, "UPDATE audit_rows SET sequence = CAST(x'1b5b324a' AS TEXT) WHERE sequence = 1")
+        assert said(run("verify"))[1][1] == "Row 1 was renumbered: it is id 1 and has number \\x1b[2J."
     else:
         tamper(database, "UPDATE audit_rows SET at = 'infinity' WHERE sequence = 2")
         assert said(run("list"))[1][1].startswith("      2   UTC  act-2 ")
