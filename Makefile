@@ -33,7 +33,7 @@ simulate: install ## Do the whole round without a person
 	$(BIN)/coopmail demo --simulate $(ARGS)
 
 test: install check-system node_modules/installed lint ## Set up what the tests need, and run everything
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install ## Style, types, templates
 	$(BIN)/ruff check .

@@ -20,7 +20,6 @@ from coopmail.config import ROOT
 from tests.production import Installation, installation
 from tests.servers import SETTINGS, Coopmail, RedisServer, coopmail, eventually, free_port, redis
 
-pytestmark = pytest.mark.xdist_group("production")
 METRICS = "a-token-for-who-collects-figures"
 BEARER = {"Authorization": f"Bearer {METRICS}"}
 

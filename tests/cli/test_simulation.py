@@ -32,8 +32,6 @@ from coopmail.config import ROOT
 from tests.conftest import _administer
 from tests.servers import free_port, redis
 
-pytestmark = pytest.mark.xdist_group("simulation")  # its rounds are run once, by one worker
-
 KEYS = [
     "members", "contacts", "units", "invited", "invitations_sent", "undelivered", "answered_units", "ballots",
     "reminders_sent", "reminders_to_answered_units", "late_refused", "outcome", "outcome_mails", "seconds",

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from coopmail.cli.server import upgrade_database
@@ -22,7 +21,6 @@ from tests.faults.stack import ring, stack
 from tests.faults.voters import Voters, links, plan
 from tests.servers import binary, eventually, free_port, redis
 
-pytestmark = pytest.mark.xdist_group("faults")
 LIBRARIES, ANSWERS = 595, 150
 MAILS = LIBRARIES + 5
 UNSYNCED = 1.0

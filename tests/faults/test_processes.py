@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from tests.faults.judging import check_answers, check_mail, check_sums, last_accepted
@@ -17,7 +16,6 @@ from tests.faults.stack import Stack, kill, ring, stack
 from tests.faults.voters import Voters, links, plan
 from tests.servers import eventually, redis
 
-pytestmark = pytest.mark.xdist_group("faults")
 LIBRARIES, ANSWERS = 1995, 500
 MAILS = LIBRARIES + 5
 

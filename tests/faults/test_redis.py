@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pytest
 import sqlalchemy as sa
 
 from coopmail.domain.polls import Outcome, Poll, PollState
@@ -23,7 +22,6 @@ from tests.faults.voters import Voters, links, plan
 from tests.production import NOBODY
 from tests.servers import RedisServer, eventually, redis
 
-pytestmark = pytest.mark.xdist_group("faults")
 LIBRARIES, ANSWERS = 295, 100
 MAILS = LIBRARIES + 5
 GRACE = timedelta(seconds=15)

@@ -17,8 +17,6 @@ from coopmail.queries.installation import sweeps
 from tests.production import Installation, installation
 from tests.servers import RedisServer, coopmail, eventually, redis
 
-pytestmark = pytest.mark.xdist_group("worker")
-
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
