@@ -164,5 +164,9 @@ def _worker(connection: Redis) -> RingWorker:
 
 def _end_at_once_when_asked() -> None:
     """Between two of RQ's workers there is nothing to finish: take back the handlers that the last one left."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
