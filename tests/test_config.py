@@ -110,6 +110,8 @@ WRONG_AND_SECRET = [
     ("COOPMAIL_SMTP", f"smtp://stem:{SECRET}@mail.example:poort"),
     ("COOPMAIL_SMTP", f"smtp://stem:{SECRET}@mail.example/inbox"),
     ("COOPMAIL_SMTP", f"smtp+plain://stem:{SECRET}@mail.example:25"),
+    ("COOPMAIL_SMTP", f"smtp://stem:{SECRET}é@mail.example"),
+    ("COOPMAIL_SMTP", f"smtp://st%C3%ABm:{SECRET}@mail.example"),
     ("COOPMAIL_REDIS_URL", f"stem:{SECRET}@redis.example"),
     ("COOPMAIL_REDIS_URL", f"http://stem:{SECRET}@redis.example"),
     ("COOPMAIL_REDIS_URL", f"redis://stem:{SECRET}@redis.example:poort/0"),

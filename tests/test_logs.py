@@ -62,6 +62,14 @@ def test_no_token_reaches_a_line_of_ours_not_in_a_value_and_not_in_a_traceback(p
     assert "ValueError: the page /r/… cannot be made of …" in line["exception"]
 
 
+def test_no_address_of_a_person_reaches_a_line_of_ours_and_its_domain_may(printed: Callable[[], str]) -> None:
+    logs.configure_server()
+    said = "454 4.7.1 <els.peeters@aartselaar.example>: Relay access denied"
+    structlog.get_logger("coopmail").warning("relay-down", reply=said)
+    line = json.loads(printed())
+    assert line["reply"] == "454 4.7.1 <…@aartselaar.example>: Relay access denied"
+
+
 def test_the_libraries_lines_take_the_same_form_and_lose_their_tokens(printed: Callable[[], str]) -> None:
     logs.configure_server()
     library = logging.getLogger("a.library")

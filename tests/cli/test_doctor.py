@@ -97,6 +97,15 @@ def test_what_cannot_be_reached_is_named_and_no_password_is_shown(tmp_path: Path
     assert {part for part, state in found.items() if state == "WRONG"} >= {"settings", "database", "redis", "relay"}
 
 
+def test_a_database_file_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "mistyped.sqlite"
+    settings = {"SECRET_KEYS": f"1:{KEY}", "DATABASE_URL": f"sqlite:///{file}", "KEY_FOLDER": str(tmp_path / "keys")}
+    status, found, text = run(settings)
+    assert (status, found["database"]) == (1, "WRONG")
+    assert f"There is no file {file}: run `coopmail db upgrade`" in " ".join(text.split())
+    assert not file.parent.exists()
+
+
 def test_a_setting_that_cannot_be_read_is_the_only_thing_that_is_said() -> None:
     status, found, text = run({"SECRET_KEYS": f"1:{SECRET}"})
     assert (status, found, SECRET in text) == (1, {"settings": "WRONG"}, False)

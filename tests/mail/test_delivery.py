@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
@@ -11,6 +12,7 @@ import flask_mail
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from coopmail import create_app
 from coopmail.actions import polls
@@ -772,3 +774,38 @@ def test_a_queue_without_anything_due_opens_no_connection(
     clock.move_to(moment)
     assert send(app) == 0
     assert smtp.heard == []
+
+
+def test_a_run_that_fails_gives_back_what_it_had_not_begun(
+    app: Flask, office: Parts, poll: Poll, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "envelopes", broken)
+        with pytest.raises(ZeroDivisionError):
+            send(app)
+    assert sorted(states(office).values()) == ["claimed", *["queued"] * 4]  # the one that it was asking about waits
+    assert send(app) == 4
+
+
+def test_an_answer_whose_record_fails_is_recorded_once_the_database_takes_it(
+    app: Flask, office: Parts, poll: Poll, smtp: SmtpServer, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, failures = claims.record, iter([True])
+
+    def once(session: Session, moment: datetime, results: list[tuple[claims.Claim, claims.Result]]) -> None:
+        record(session, moment, results)
+        if next(failures, False):
+            raise ZeroDivisionError("after the statements, before the commit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "record", once)
+        with pytest.raises(ZeroDivisionError):
+            send(app)
+    assert [event for mail in mails(office).values() for event in events(office, mail)] == []
+    clock.advance(seconds=51)
+    assert send(app) == 5
+    assert Counter(Counter(str(mail.message["Message-ID"]) for mail in smtp.messages).values()) == {1: 4, 2: 1}
+    assert set(states(office).values()) == {"sent"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from coopmail import create_app
 from coopmail.actions.installation import note_sweeps
+from coopmail.actions.outbox import pause_campaign
 from coopmail.config import Settings
 from coopmail.domain.outbox import CampaignStop, Mail, MailState, Priority, StopKind
 from coopmail.domain.polls import Poll
@@ -28,6 +30,7 @@ from tests.conftest import FrozenClock
 from tests.mail import acts
 from tests.production import NOBODY
 
+NOWHERE = "postgresql+psycopg://coopmail:geheim@127.0.0.1:1/coopmail"
 TOKEN = "a-token-for-who-collects-figures"
 
 
@@ -75,8 +78,7 @@ def test_one_that_lacks_a_migration_or_any_table_is_alive_and_not_ready(app: Fla
 
 
 def test_one_whose_database_does_not_answer_is_alive_and_not_ready_and_shows_no_password() -> None:
-    nowhere = "postgresql+psycopg://coopmail:geheim@127.0.0.1:1/coopmail"
-    client = create_app(Settings({1: "a key that only the tests know and long enough"}, nowhere)).test_client()
+    client = create_app(Settings({1: "a key that only the tests know and long enough"}, NOWHERE)).test_client()
     page = client.get("/ready")
     assert (page.status_code, page.json) == (503, {"status": "database"})
     assert client.get("/health").status_code == 200
@@ -119,6 +121,29 @@ def test_a_campaign_that_stands_still_keeps_nobody_waiting(
         for campaign in session.scalars(sa.select(Mail.campaign).distinct()):
             session.add(CampaignStop(campaign=campaign, kind=StopKind.PAUSED, at=now(), reason="wait"))
     assert figures(client)["oldest_due_mail_seconds"] == 0
+
+
+def test_a_campaign_whose_pause_is_over_is_waited_for_again(
+    office: Parts, client: FlaskClient, clock: FrozenClock, poll: Poll
+) -> None:
+    with office.db.transaction() as (session, now):
+        pause_campaign(session, now(), f"poll:{poll.id}:invitation", "x", until=now() + timedelta(hours=1))
+    clock.advance(minutes=59)
+    assert figures(client)["oldest_due_mail_seconds"] == 0
+    clock.advance(minutes=1)
+    assert figures(client)["oldest_due_mail_seconds"] == 3600
+
+
+def test_while_the_database_is_away_a_page_asks_to_come_back_and_one_line_is_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = create_app(Settings({1: "a key that only the tests know and long enough"}, NOWHERE)).test_client()
+    page = client.get("/?lang=en")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "10")
+    assert "It is not your fault" in page.get_data(as_text=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines if line["level"] == "error"] == ["database-away"]
+    assert not any("exception" in line for line in lines)
 
 
 def test_requests_are_counted_by_the_rule_of_their_address(client: FlaskClient) -> None:
