@@ -27,8 +27,8 @@ STEPS: dict[str, tuple[str, ...]] = {
         "coopmail.mail.composing:Composed.body",
         "coopmail.mail.delivery:head",
     ),
-    "connect and send": ("coopmail.mail.relay:Pool.ready", "coopmail.mail.relay:Pool.start"),
-    "wait for replies": ("coopmail.mail.relay:Pool.wait",),
+    "connect and send": ("coopmail.mail.pool:Pool.ready", "coopmail.mail.pool:Pool.start"),
+    "wait for replies": ("coopmail.mail.pool:Pool.wait",),
     "record": ("coopmail.mail.claims:record",),
     "commit": ("coopmail.mail.delivery:_Run._settle",),
 }

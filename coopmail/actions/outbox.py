@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,8 +10,8 @@ from sqlalchemy.orm import Session
 from coopmail.actions.records import STAFF, audit, raise_matter
 from coopmail.domain.base import insert_new, wake_runners
 from coopmail.domain.outbox import CampaignStop, Mail, MailState, StopKind
-from coopmail.domain.polls import Poll, PollState
 from coopmail.errors import ActionRefused, UnknownSubject
+from coopmail.queries.outbox import left_open
 
 
 def pause_campaign(
@@ -85,18 +84,6 @@ def check_cancellable(session: Session, campaign: str) -> None:
     check_known(session, campaign)
     if (stop := session.get(CampaignStop, campaign)) is not None:
         _refuse_cancelled(stop)
-
-
-def poll_of(session: Session, campaign: str) -> Poll | None:
-    """The poll that a campaign's mails are about, if they are about one."""
-    match = re.fullmatch(r"poll:([0-9]{1,9}):[a-z]+", campaign)
-    return session.get(Poll, int(match[1])) if match else None
-
-
-def left_open(session: Session, campaign: str) -> Poll | None:
-    """The open poll to which a campaign invites, if it does."""
-    poll = poll_of(session, campaign) if campaign.endswith(":invitation") else None
-    return poll if poll is not None and poll.state is PollState.OPEN else None
 
 
 def check_known(session: Session, campaign: str) -> None:

@@ -28,7 +28,7 @@ def list_campaigns() -> None:
         listed = [campaign for campaign in outbox.campaigns(session) if not _is_over(campaign)]
         for campaign in listed:
             numbers = ", ".join(f"{number} {state}" for state, number in sorted(campaign.counts.items()))
-            poll = actions.poll_of(session, campaign.name)
+            poll = outbox.poll_of(session, campaign.name)
             name = campaign.name if poll is None else f"{campaign.name} ({poll.slug})"
             click.echo(f"{name:<40} {numbers}{_standing(campaign.stop)}")
         if not listed:
@@ -99,7 +99,7 @@ def cancel(campaign: str, reason: str, yes: bool) -> None:
             click.confirm(question, abort=True)
         with found.db.transaction() as (session, now):
             taken = actions.cancel_campaign(session, now(), name, reason)
-            poll = actions.left_open(session, name)
+            poll = outbox.left_open(session, name)
         click.echo(f"{campaign} is cancelled: {taken} mails were taken back.")
         if poll is not None:
             click.echo(f"The poll is still open. To withdraw it: coopmail polls withdraw {poll.slug} --reason …")

@@ -39,10 +39,12 @@ from coopmail.errors import (
     SenderRefused,
 )
 from coopmail.mail import breaker, claims, letters, relay
+from coopmail.mail.channel import Answer, Outgoing
 from coopmail.mail.claims import Claim, Result
 from coopmail.mail.composing import Composer
 from coopmail.mail.conversation import Reply
 from coopmail.mail.message import Mailbox, Message, head, message_id
+from coopmail.mail.pool import Pool
 from coopmail.parts import Parts, parts
 from coopmail.queries.outbox import Envelope, envelopes
 
@@ -101,7 +103,7 @@ class _Run:
         self._composer = composer_of(app)
         self._reader = _Reader(self._office)
         mail, settings = app.extensions["mail"], self._office.settings
-        self._pool = relay.Pool(lambda: relay.connect(mail, settings), settings.relay_connections)
+        self._pool = Pool(lambda: relay.connect(mail, settings), settings.relay_connections)
         self._heartbeat = claims.Heartbeat(self._office.db)
         self._waiting: deque[Claim] = deque()
         self._finished: list[tuple[Claim, Result]] = []
@@ -280,7 +282,7 @@ class _Run:
         else:
             self._pool.start(outgoing)
 
-    def _compose(self, claim: Claim, mail: Envelope) -> relay.Outgoing:
+    def _compose(self, claim: Claim, mail: Envelope) -> Outgoing:
         settings = self._office.settings
         sender, to = Mailbox(settings.sender_name, settings.sender), Mailbox(mail.name or "", mail.email or "")
         desk = letters.Desk(self._reader.ask, self._now, settings, self._office.signer,
@@ -297,7 +299,7 @@ class _Run:
             subject=composed.subject, created_at=mail.created_at, language=mail.language,
             extra={"X-Coopmail-Mail": mail.template},
         ) + composed.body(mail.key)  # fmt: skip
-        return relay.Outgoing(_Tag(claim, mail, message), mail.key, sender.address, to.address, raw)
+        return Outgoing(_Tag(claim, mail, message), mail.key, sender.address, to.address, raw)
 
     def _speak(self, language: str) -> None:
         """Go on in that language. Most mails in a row have the same one, and changing it is not free."""
@@ -315,7 +317,7 @@ class _Run:
             created_at=mail.created_at, language=mail.language, headers={"X-Coopmail-Mail": mail.template},
         )  # fmt: skip
 
-    def _judge(self, answer: relay.Answer) -> None:
+    def _judge(self, answer: Answer) -> None:
         """What the relay's answer means for the mail, and for the relay."""
         assert isinstance(answer.tag, _Tag)
         claim, mail, result = answer.tag.claim, answer.tag.envelope, answer.result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -160,3 +161,15 @@ def campaigns(session: Session) -> list[Campaign]:
     stops = {stop.campaign: stop for stop in session.scalars(sa.select(CampaignStop))}
     names = sorted({*session.scalars(waiting), *stops})
     return [Campaign(name, counts(session, name), stops.get(name)) for name in names]
+
+
+def poll_of(session: Session, campaign: str) -> Poll | None:
+    """The poll that a campaign's mails are about, if they are about one."""
+    match = re.fullmatch(r"poll:([0-9]{1,9}):[a-z]+", campaign)
+    return session.get(Poll, int(match[1])) if match else None
+
+
+def left_open(session: Session, campaign: str) -> Poll | None:
+    """The open poll to which a campaign invites, if it does."""
+    poll = poll_of(session, campaign) if campaign.endswith(":invitation") else None
+    return poll if poll is not None and poll.state is PollState.OPEN else None

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from coopmail.config import Relay, Settings
 from coopmail.domain.audit import Matter
 from coopmail.domain.outbox import MailEvent, RelayState
-from coopmail.mail import relay
+from coopmail.mail import channel
 from coopmail.parts import Parts
 from tests.builders import Cooperative
 from tests.conftest import FrozenClock
@@ -224,7 +224,7 @@ def test_a_relay_that_says_nothing_when_we_come_costs_nobody_anything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     build_field(office, cooperative, LIBRARIES)
-    monkeypatch.setattr(relay, "TIMEOUT", 0.2)
+    monkeypatch.setattr(channel, "TIMEOUT", 0.2)
     silent = True
     with (
         ScriptedRelay(lambda event: HOLD if event.verb == verb and silent else None) as server,
@@ -247,7 +247,7 @@ def test_a_relay_that_keeps_messages_and_says_nothing_gets_those_again_and_no_ot
     settings: Settings, office: Parts, cooperative: Cooperative, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_field(office, cooperative, LIBRARIES)
-    monkeypatch.setattr(relay, "END_TIMEOUT", 0.3)
+    monkeypatch.setattr(channel, "END_TIMEOUT", 0.3)
     with (
         ScriptedRelay(every(20, Move(keeps=True), "END")) as server,
         sender(settings, clock, server.port) as app,

@@ -24,10 +24,11 @@ from coopmail.errors import (
     RelayError,
     SenderRefused,
 )
-from coopmail.mail import relay
+from coopmail.mail import channel, relay
+from coopmail.mail.channel import Answer, Channel, Outgoing
 from coopmail.mail.conversation import Reply
 from coopmail.mail.message import Mailbox, Message
-from coopmail.mail.relay import Answer, Outgoing, Pool
+from coopmail.mail.pool import Pool
 from tests.mail.scripted import HOLD, Event, Move, ScriptedRelay
 from tests.mail.smtp import SmtpServer, certificate
 
@@ -73,7 +74,7 @@ def outgoing(message: Message) -> Outgoing:
     return Outgoing(message.key, message.key, message.from_.address, message.to.address, message.as_bytes())
 
 
-def opening(app: Flask) -> Callable[[], relay.Channel]:
+def opening(app: Flask) -> Callable[[], Channel]:
     """What opens a channel of that application."""
     settings: Settings = app.extensions["coopmail"].settings
     return lambda: relay.connect(app.extensions["mail"], settings)
@@ -203,7 +204,7 @@ def test_an_answer_says_whether_its_connection_had_handed_anything_over_before(
 def test_a_relay_that_falls_silent_is_waited_for_no_longer_than_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str, kind: type[RelayError]
 ) -> None:
-    monkeypatch.setattr(relay, "END_TIMEOUT" if silent == "END" else "TIMEOUT", 0.2)
+    monkeypatch.setattr(channel, "END_TIMEOUT" if silent == "END" else "TIMEOUT", 0.2)
     with ScriptedRelay(lambda event: HOLD if event.verb == silent else None) as server:
         (answer,) = answers_to(an_app(tmp_path, Relay("127.0.0.1", server.port, "none")), a_message())
     assert (type(answer.result), str(answer.result)) == (kind, "0 the relay says nothing")
@@ -284,7 +285,7 @@ def test_a_relay_that_never_greets_is_down(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         app = an_app(tmp_path, Relay("127.0.0.1", server.getsockname()[1], "none"))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(relay, "TIMEOUT", 0.2)  # it accepts, and never says a word
+            patch.setattr(channel, "TIMEOUT", 0.2)  # it accepts, and never says a word
             with pytest.raises(RelayDown, match=r"timed out$"):
                 hand_over(app, a_message())
 
