@@ -49,6 +49,10 @@ class EmptyElectorate(ActionRefused):
     """A poll whose audience has no unit that may vote cannot be opened."""
 
 
+class ChangedMeanwhile(ActionRefused):
+    """Somebody else changed what this edit began from. Nothing was written: look at both, then save again."""
+
+
 class UnknownSubject(CoopmailError):
     """A slug or id that names nothing."""
 

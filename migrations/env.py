@@ -7,11 +7,13 @@ from typing import Literal
 from alembic import context
 
 import coopmail.domain.audit
+import coopmail.domain.decisions
 import coopmail.domain.groups
 import coopmail.domain.links
 import coopmail.domain.outbox
 import coopmail.domain.polls
-import coopmail.domain.services  # noqa: F401 - each module adds its tables to the metadata
+import coopmail.domain.services
+import coopmail.domain.uploads  # noqa: F401 - each module adds its tables to the metadata
 from coopmail.domain.base import Base, UtcDateTime
 
 

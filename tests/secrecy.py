@@ -84,6 +84,7 @@ def vote_all(office: Parts, poll: Poll, seed: int, clock: Any) -> list[Cast]:
             contact = polls.cast_ballot(session, now, invitation, (marks,), name, office.basis.vault).contact_id
             receipt = secret_ballots.receipt(session, poll, unit, office.basis.vault)
         assert receipt is not None
+        assert contact is not None
         if unit in truth and truth[unit].marks == marks:
             continue  # an equal answer changes nothing, also not its place
         truth.pop(unit, None)

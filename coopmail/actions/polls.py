@@ -24,8 +24,9 @@ from coopmail.clock import Clock
 from coopmail.domain import ballot_list
 from coopmail.domain.calendar import brussels_day, working_day
 from coopmail.domain.counting import Marks
+from coopmail.domain.decisions import Decision
 from coopmail.domain.outbox import Mail, MailState
-from coopmail.domain.polls import Ballot, Decision, Outcome, Poll, PollState, VotingUnit
+from coopmail.domain.polls import Ballot, Outcome, Poll, PollState, VotingUnit
 from coopmail.errors import ActionRefused, EmptyElectorate
 from coopmail.queries import ballots as published
 from coopmail.queries import invitations, polls

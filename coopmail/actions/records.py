@@ -70,6 +70,32 @@ def queue_mail(
     )
 
 
+def queue_mail_to_staff(
+    session: Session,
+    now: datetime,
+    template: str,
+    dedupe_key: str,
+    *,
+    campaign: str,
+    staff_id: int,
+    context: dict[str, Any] | None = None,
+    priority: Priority = Priority.GOVERNANCE,
+    expires_at: datetime | None = None,
+) -> None:
+    """Queue one mail to one of the staff, who waits for it; a second one of the same key is passed over."""
+    session.flush()
+    wake_runners(session)
+    session.execute(
+        insert_new(session, Mail).values(
+            key=random_key(),
+            dedupe_key=f"{template}:{dedupe_key}",
+            staff_id=staff_id,
+            context=context or {},
+            **_fresh(now, template, campaign, priority, expires_at),
+        )
+    )
+
+
 def queue_mail_each(
     session: Session,
     now: datetime,

@@ -35,7 +35,9 @@ ERASED_SUBJECT = "audit"
 
 
 class AuditRow(Base):
-    """One act; rows are only added. `actor` is `contact:ID`, `staff` or `runner`; `subject` is `poll:ID` or so.
+    """One act; rows are only added. `actor` is `contact:ID`, `staff:ID`, `staff` (at the command line) or `runner`.
+
+    `subject` is `poll:ID` or so.
 
     Sealed a few seconds later: `sequence` numbers the chain without a gap, `commitment` is the hash of salt, actor and
     detail (a person is forgotten by erasing these three), `chain` the hash of all before it and of this row.
@@ -60,7 +62,11 @@ class AuditRow(Base):
 
 
 class Matter(Base):
-    """Something that waits for staff: what the runner could not do, whom nobody reaches. `key` names it once."""
+    """Something that waits for staff: what the runner could not do, whom nobody reaches. `key` names it once.
+
+    Its words are found when it is shown (`wording.matter`), by what stands before the first colon of the key; `text` is
+    kept for matters that have none there.
+    """
 
     __tablename__ = "matters"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -68,6 +74,11 @@ class Matter(Base):
     text: Mapped[str] = mapped_column(sa.Text)
     raised_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    poll_id: Mapped[int | None] = mapped_column(sa.ForeignKey("polls.id"), index=True)
+    unit_id: Mapped[int | None] = mapped_column(sa.ForeignKey("voting_units.id"))
+    mail_id: Mapped[int | None] = mapped_column(sa.ForeignKey("outbox.id"))
+    detail: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    settled_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff.id"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.functions import GenericFunction
 
+from coopmail.errors import ChangedMeanwhile
+
 NAMES = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -82,6 +84,18 @@ def _random_key_postgresql(_element: Any, _compiler: Any, **_: Any) -> str:
     # Two version-4 UUIDs hold 244 random bits from the server's strong source; SHA-256 folds them to 128.
     both = "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())"
     return f"encode(substring(sha256({both}) from 1 for 16), 'hex')"
+
+
+class Versioned:
+    """A row that two people may edit at once: `version` counts its changes, and an edit names the one that it read."""
+
+    version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=90)
+
+    def edit(self, read_version: int) -> None:
+        """Begin an edit of what was read as that version, or raise `ChangedMeanwhile`: then nothing is overwritten."""
+        if read_version != self.version:
+            raise ChangedMeanwhile("Somebody else changed this meanwhile.")
+        self.version = read_version + 1
 
 
 class InstallationMark(Base):

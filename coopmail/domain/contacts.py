@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from coopmail.domain.base import Base, enumeration
+from coopmail.domain.base import Base, Versioned, enumeration
 from coopmail.domain.organisations import Organisation
 
 
@@ -21,16 +21,20 @@ class Mode(enum.StrEnum):
     READS = "reads"
 
 
-class Contact(Base):
+class Contact(Versioned, Base):
     """A person with an address and a language, or a functional mailbox that several people read.
 
+    Who stands for no organisation belongs to the field for himself: asked in consultations, never in a binding poll.
+
     `email_key` is the address as compared: lower case, NFC. `confirmed_at` is empty while a named successor has not
-    answered; nobody is invited before that. `left_at`: no mail goes out any more.
+    answered; nobody is invited before that. `left_at`: no mail goes out any more. `undeliverable_at`: when a mail to
+    this address was refused for good; emptied by another address, or by an answer to a test mail. `away_until`: the
+    last day out of office; a hint to staff, and no mail is held back for it.
     """
 
     __tablename__ = "contacts"
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(sa.String(200))
+    name: Mapped[str] = mapped_column(sa.String(200), index=True)
     email: Mapped[str] = mapped_column(sa.String(320))
     email_key: Mapped[str] = mapped_column(sa.String(320), unique=True)
     language: Mapped[str] = mapped_column(sa.String(2), default="nl")
@@ -38,6 +42,8 @@ class Contact(Base):
     functional: Mapped[bool] = mapped_column(default=False)
     confirmed_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
+    undeliverable_at: Mapped[datetime | None]
+    away_until: Mapped[date | None]
 
 
 class Representation(Base):

@@ -61,7 +61,7 @@ class Seat(Base):
     __table_args__ = (sa.UniqueConstraint("group_id", "contact_id", "starts_on"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"), index=True)
-    contact_id: Mapped[int] = mapped_column(sa.ForeignKey("contacts.id"))
+    contact_id: Mapped[int] = mapped_column(sa.ForeignKey("contacts.id"), index=True)
     organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"))
     role: Mapped[SeatRole] = mapped_column(enumeration(SeatRole))
     has_vote: Mapped[bool]

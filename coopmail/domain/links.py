@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -15,7 +16,8 @@ from coopmail.domain.polls import Poll, VotingUnit
 class Invitation(Base):
     """One contact is asked one thing (uitnodiging). `kind` names its entry in `forms.KINDS`.
 
-    A ballot's has a poll and a unit: one a contact a unit. Contact details' has a nomination.
+    A ballot's has a poll and a unit: one a contact a unit. Contact details' has a nomination. A test mail's has nothing
+    but the contact.
     """
 
     __tablename__ = "invitations"
@@ -33,6 +35,15 @@ class Invitation(Base):
     poll: Mapped[Poll | None] = relationship()
     unit: Mapped[VotingUnit | None] = relationship()
     nomination: Mapped[Nomination | None] = relationship()
+
+
+class Response(Base):
+    """What was answered to an invitation whose kind has no table of its own (antwoord); the last answer stands."""
+
+    __tablename__ = "responses"
+    invitation_id: Mapped[int] = mapped_column(sa.ForeignKey("invitations.id"), primary_key=True)
+    answers: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    answered_at: Mapped[datetime]
 
 
 class Link(Base):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from coopmail.domain.base import Base, enumeration
+from coopmail.domain.base import Base, Versioned, enumeration
 
 
 class OrganisationKind(enum.StrEnum):
@@ -18,10 +19,15 @@ class OrganisationKind(enum.StrEnum):
     BODY = "body"
 
 
-class Organisation(Base):
-    """An organisation of the field; with a running `Subscription` it is a member (coöperant), by itself."""
+class Organisation(Versioned, Base):
+    """An organisation of the field; with a running `Subscription` it is a member (coöperant), by itself.
+
+    `code` is the cooperative's own number for it, where it has one: an import knows the organisation by it. After
+    `ended_on` (it merged into another, or ceased) it takes no part in anything new; what it decided in stays.
+    """
 
     __tablename__ = "organisations"
+    __table_args__ = (sa.Index("uq_organisations_code", "code", unique=True),)
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(200), unique=True)
     kind: Mapped[OrganisationKind] = mapped_column(enumeration(OrganisationKind))
@@ -30,3 +36,15 @@ class Organisation(Base):
     population: Mapped[int]
     regional: Mapped[bool] = mapped_column(default=False)
     big_city: Mapped[bool] = mapped_column(default=False)
+    code: Mapped[str | None] = mapped_column(sa.String(40))
+    ended_on: Mapped[date | None]
+    merged_into_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"))
+    split_from_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"))
+
+
+class Pilot(Base):
+    """An organisation is a pilot of a service: it tries first what others take later."""
+
+    __tablename__ = "pilots"
+    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), primary_key=True)
+    service_id: Mapped[int] = mapped_column(sa.ForeignKey("services.id"), primary_key=True)

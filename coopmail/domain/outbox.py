@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from coopmail.domain.base import Base, enumeration
 from coopmail.domain.contacts import Contact
 from coopmail.domain.links import Invitation
+from coopmail.domain.staff import StaffMember
 
 
 class MailState(enum.StrEnum):
@@ -43,8 +44,8 @@ class Mail(Base):
     """One mail to one person. `key` makes its Message-ID and boundary, so a second attempt is the same message.
 
     `dedupe_key` is `template:subject:unit or role:contact:round`: running the act again queues nothing.
-    `contact_id` is empty for mail to staff, whose `address` then stands in the row. `context` has ids and plain
-    values, never a secret. `claim_epoch` lets only the last claimant record.
+    It goes to a contact, or to one of the staff. `context` has ids and plain values, never a secret. `claim_epoch` lets
+    only the last claimant record.
     """
 
     __tablename__ = "outbox"
@@ -55,7 +56,7 @@ class Mail(Base):
     campaign: Mapped[str] = mapped_column(sa.String(80), index=True)
     dedupe_key: Mapped[str] = mapped_column(sa.String(200), unique=True)
     contact_id: Mapped[int | None] = mapped_column(sa.ForeignKey("contacts.id"), index=True)
-    address: Mapped[str | None] = mapped_column(sa.String(320))
+    staff_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff.id"))
     invitation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("invitations.id"), index=True)
     context: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     priority: Mapped[int]
@@ -70,6 +71,7 @@ class Mail(Base):
     accepted_at: Mapped[datetime | None]
 
     contact: Mapped[Contact | None] = relationship()
+    staff: Mapped[StaffMember | None] = relationship()
     invitation: Mapped[Invitation | None] = relationship()
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from coopmail.domain.base import Base, enumeration
+from coopmail.domain.audiences import SavedAudience
+from coopmail.domain.base import Base, Versioned, enumeration
 from coopmail.domain.contacts import Contact
 from coopmail.domain.counting import Majority, Marks, Rule, ShareOf, TieRule, Verdict
 from coopmail.domain.groups import Group
 from coopmail.domain.methods import METHODS, Method
 from coopmail.domain.services import Service
+from coopmail.domain.staff import StaffMember
 from coopmail.errors import PollNotOpen, TransitionRefused
 
 
@@ -48,11 +50,13 @@ class Effect(enum.StrEnum):
 
 
 class Audience(enum.StrEnum):
-    """Who is asked."""
+    """Who is asked. Whoever is no member (in the whole field, or a saved audience) is heard and counted apart."""
 
     SERVICE_MEMBERS = "service_members"
     GROUP_SEATS = "group_seats"
     ALL_MEMBERS = "all_members"
+    WHOLE_FIELD = "whole_field"
+    SAVED = "saved"
 
 
 class Visibility(enum.StrEnum):
@@ -70,7 +74,7 @@ class CostSharing(enum.StrEnum):
     POPULATION = "population"
 
 
-class Poll(Base):
+class Poll(Versioned, Base):
     """A vote (stemronde). What is frozen at opening: electorate, weights, rule, effect, charter entry.
 
     `units` and `population` are the electorate's, written at opening: what a unit's share of a cost is computed from.
@@ -93,6 +97,7 @@ class Poll(Base):
     visibility: Mapped[Visibility] = mapped_column(enumeration(Visibility))
     audience: Mapped[Audience] = mapped_column(enumeration(Audience))
     service_id: Mapped[int | None] = mapped_column(sa.ForeignKey("services.id"))
+    saved_audience_id: Mapped[int | None] = mapped_column(sa.ForeignKey("saved_audiences.id"))
     group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"))
     method_name: Mapped[str] = mapped_column(sa.String(30))
     majority: Mapped[Majority] = mapped_column(enumeration(Majority))
@@ -114,6 +119,7 @@ class Poll(Base):
     key_destroyed_at: Mapped[datetime | None]
 
     service: Mapped[Service | None] = relationship()
+    saved_audience: Mapped[SavedAudience | None] = relationship()
     group: Mapped[Group] = relationship()
     options: Mapped[list[Option]] = relationship(order_by="Option.position", cascade="all, delete-orphan")
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.id", cascade="all, delete-orphan")
@@ -193,37 +199,66 @@ class Attachment(Base):
 
 
 class VotingUnit(Base):
-    """One of the electorate (stemgerechtigden): an organisation in a members' poll, a seat in a group's. Frozen."""
+    """One of the electorate (stemgerechtigden). Frozen.
+
+    An organisation in a members' poll, a seat in a group's; in a consultation of the field also a person. `weight` is
+    its number of votes; one without a vote (0: no member) is heard, and counted apart.
+    """
 
     __tablename__ = "voting_units"
     __table_args__ = (
         sa.UniqueConstraint("poll_id", "organisation_id"),
         sa.UniqueConstraint("poll_id", "seat_id"),
-        sa.CheckConstraint("(organisation_id IS NULL) <> (seat_id IS NULL)", name="organisation_or_seat"),
+        sa.Index("uq_voting_units_poll_id_contact_id", "poll_id", "contact_id", unique=True),
+        sa.CheckConstraint(
+            "(CASE WHEN organisation_id IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN seat_id IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN contact_id IS NULL THEN 0 ELSE 1 END) = 1",
+            name="organisation_seat_or_person",
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"))
     organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
     seat_id: Mapped[int | None] = mapped_column(sa.ForeignKey("seats.id"))
+    contact_id: Mapped[int | None] = mapped_column(sa.ForeignKey("contacts.id"))
     name: Mapped[str] = mapped_column(sa.String(200))
     population: Mapped[int]
     weight: Mapped[int]
 
 
+class Channel(enum.StrEnum):
+    """How a vote came: by personal link, or otherwise, and then staff recorded it."""
+
+    LINK = "link"
+    TELEPHONE = "telephone"
+    PAPER = "paper"
+
+
 class Ballot(Base):
-    """The answer of one unit (stembrief); the last valid one before closing counts. `version` counts its changes."""
+    """The answer of one unit (stembrief); the last valid one before closing counts. `version` counts its changes.
+
+    One that staff recorded has no `contact_id`: `answered_by` is who gave it, `proof` how staff know, and the unit's
+    contacts, who are told, may contest it.
+    """
 
     __tablename__ = "ballots"
     id: Mapped[int] = mapped_column(primary_key=True)
     poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"), index=True)
     unit_id: Mapped[int] = mapped_column(sa.ForeignKey("voting_units.id"), unique=True)
-    contact_id: Mapped[int] = mapped_column(sa.ForeignKey("contacts.id"))
+    contact_id: Mapped[int | None] = mapped_column(sa.ForeignKey("contacts.id"))
     answered_by: Mapped[str] = mapped_column(sa.String(200))
     marks_text: Mapped[str | None] = mapped_column(sa.Text)
     cast_at: Mapped[datetime]
     version: Mapped[int]
+    channel: Mapped[Channel] = mapped_column(enumeration(Channel), default=Channel.LINK, server_default="link")
+    recorded_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff.id"))
+    proof: Mapped[str] = mapped_column(sa.Text, default="", server_default=sa.text("''"))
+    contested_at: Mapped[datetime | None]
+    contest_reason: Mapped[str] = mapped_column(sa.Text, default="", server_default=sa.text("''"))
 
-    contact: Mapped[Contact] = relationship()
+    contact: Mapped[Contact | None] = relationship()
+    recorded_by: Mapped[StaffMember | None] = relationship()
 
     @property
     def marks(self) -> Marks:
@@ -232,7 +267,10 @@ class Ballot(Base):
 
 
 class Outcome(Base):
-    """The result (uitslag), counted once at closing."""
+    """The result (uitslag), counted once at closing.
+
+    `apart` is what those without a vote said, where any were asked: `tally`, `cast`, `abstentions` and `units`.
+    """
 
     __tablename__ = "outcomes"
     poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"), primary_key=True)
@@ -249,6 +287,20 @@ class Outcome(Base):
     tied: Mapped[list[str]] = mapped_column(sa.JSON)
     list_hash: Mapped[str | None] = mapped_column(sa.String(64))
     audit_head: Mapped[str | None] = mapped_column(sa.String(80))
+    apart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+
+
+class Call(Base):
+    """Staff called a unit that had not answered: when, who, and what came of it."""
+
+    __tablename__ = "calls"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    unit_id: Mapped[int] = mapped_column(sa.ForeignKey("voting_units.id"), index=True)
+    staff_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff.id"))
+    called_at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(sa.String(400), default="")
+
+    staff: Mapped[StaffMember | None] = relationship()
 
 
 class PollKey(Base):
@@ -298,20 +350,6 @@ class Reminder(Base):
     poll_id: Mapped[int] = mapped_column(sa.ForeignKey("polls.id"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     state: Mapped[ReminderState] = mapped_column(enumeration(ReminderState), default=ReminderState.PLANNED)
-
-
-class Decision(Base):
-    """What was decided (besluit), by whom and on what grounds; it stays when every person in it is forgotten."""
-
-    __tablename__ = "decisions"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    number: Mapped[str] = mapped_column(sa.String(20), unique=True)
-    group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"))
-    poll_id: Mapped[int | None] = mapped_column(sa.ForeignKey("polls.id"), unique=True)
-    decided_on: Mapped[date]
-    text_nl: Mapped[str] = mapped_column(sa.Text)
-    text_en: Mapped[str] = mapped_column(sa.Text, default="")
-    grounds: Mapped[str] = mapped_column(sa.Text)
 
 
 def write_marks(marks: Marks) -> str:

@@ -34,7 +34,7 @@ def report_bounces(app: Flask) -> None:
             return
     with office.db.transaction() as (session, now):
         for mail in outbox.bounced_unraised(session):
-            who = mail.contact.name if mail.contact else mail.address
+            who = mail.contact.name if mail.contact else mail.staff.name if mail.staff else "–"
             raise_matter(
                 session,
                 now(),

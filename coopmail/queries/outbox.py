@@ -16,12 +16,14 @@ from coopmail.domain.contacts import Contact
 from coopmail.domain.links import Invitation, Link, LinkRequest
 from coopmail.domain.outbox import WAITING, CampaignStop, Mail, MailState, StopKind
 from coopmail.domain.polls import Ballot, Poll, PollState, VotingUnit
+from coopmail.domain.staff import StaffMember
 
 
 class Envelope(NamedTuple):
     """Everything about one mail that is its own, as it stands now: asked just before it is sent.
 
-    What is not there (no invitation, no unit, no ballot, no stop) is `None`.
+    It is addressed to a contact or to one of the staff. What is not there (no invitation, no unit, no ballot, no stop)
+    is `None`.
     """
 
     id: int
@@ -35,6 +37,7 @@ class Envelope(NamedTuple):
     expires_at: datetime | None
     attempts: int
     contact_id: int | None
+    staff_id: int | None
     name: str
     email: str
     language: str
@@ -64,11 +67,14 @@ class Envelope(NamedTuple):
 def _envelopes(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
     mail, contact, asked, unit = Mail.__table__.c, Contact.__table__.c, Invitation.__table__.c, VotingUnit.__table__.c
     poll, link, ballot, stop = Poll.__table__.c, Link.__table__.c, Ballot.__table__.c, CampaignStop.__table__.c
+    staff, either = StaffMember.__table__.c, sa.func.coalesce
     return (
         sa.select(
             mail.id, mail.claim_epoch, mail.state, mail.key, mail.template, mail.campaign, mail.context,
             mail.created_at, mail.expires_at, mail.attempts,
-            mail.contact_id, contact.name, contact.email, contact.language, contact.functional, contact.left_at,
+            mail.contact_id, mail.staff_id, either(contact.name, staff.name), either(contact.email, staff.email),
+            either(contact.language, staff.language), either(contact.functional, sa.false()),
+            either(contact.left_at, staff.left_at),
             stop.kind, stop.until,
             mail.invitation_id, asked.revoked_at, asked.nomination_id,
             asked.poll_id, poll.state, poll.closes_at,
@@ -78,6 +84,7 @@ def _envelopes(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
         )
         .select_from(Mail)
         .outerjoin(Contact, Contact.id == Mail.contact_id)
+        .outerjoin(StaffMember, StaffMember.id == Mail.staff_id)
         .outerjoin(CampaignStop, CampaignStop.campaign == Mail.campaign)
         .outerjoin(Invitation, Invitation.id == Mail.invitation_id)
         .outerjoin(Poll, Poll.id == Invitation.poll_id)

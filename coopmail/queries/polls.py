@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session, selectinload
 
 from coopmail.domain import ballot_list
 from coopmail.domain.counting import Marks
+from coopmail.domain.decisions import Decision
 from coopmail.domain.links import Invitation
 from coopmail.domain.polls import (
     Ballot,
-    Decision,
     Outcome,
     Poll,
     PollState,

@@ -372,7 +372,7 @@ def slip_in(office: Parts) -> None:
         poll = session.scalars(sa.select(Poll)).one()
         key = secret_ballots.key_of(session, poll.id, office.basis.vault)
         ballot = session.scalars(sa.select(Ballot).limit(1)).one()
-        secret_ballots.seal(session, key, poll, ballot.unit_id, ballot.contact_id, '["nobody"]')
+        secret_ballots.seal(session, key, poll, ballot.unit_id, ballot.contact_id or 0, '["nobody"]')
 
 
 @pytest.mark.parametrize("spoil", [spoil_file, spoil_row, lose_row, swap_rows, slip_in])

@@ -23,10 +23,11 @@ from coopmail.domain.audit import Matter
 from coopmail.domain.base import Base
 from coopmail.domain.calendar import in_brussels
 from coopmail.domain.contacts import Contact
+from coopmail.domain.decisions import Decision
 from coopmail.domain.groups import Group, GroupKind
 from coopmail.domain.links import Invitation
 from coopmail.domain.outbox import Mail, MailState
-from coopmail.domain.polls import Decision, Option, Poll, PollState, VotingUnit
+from coopmail.domain.polls import Option, Poll, PollState, VotingUnit
 from tests.builders import build_cooperative
 from tests.cli.poll_files import OPTIONS, far_away, write_poll
 
