@@ -23,6 +23,7 @@ from coopmail.web import figures, language, mailbox, security
 from coopmail.web.health import health
 from coopmail.web.public import NewLinkForm, limiter, public
 from coopmail.web.respond import respond
+from coopmail.web.staff import csrf_field, navigation, sentence, staff
 
 MAX_BODY = 512 * 1024
 
@@ -53,8 +54,10 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
     app.register_blueprint(health)
     app.register_blueprint(public)
     app.register_blueprint(respond)
+    app.register_blueprint(staff)
     if mailbox.allowed(settings):
         app.register_blueprint(mailbox.mailbox)
+    app.url_build_error_handlers.append(lambda _e, endpoint, _v: f"/missing/{endpoint}")  # TEMP-INTEGRATION
     app.after_request(security.add_headers)
     static = {"prefix": "static/", "max_age": 600, "allow_all_origins": False}
     app.wsgi_app = WhiteNoise(app.wsgi_app, root=app.static_folder, **static)  # type: ignore[method-assign]
@@ -83,6 +86,9 @@ def _prepare_templates(app: Flask, settings: Settings) -> None:
         person=found.charter.cooperative.community_manager,
         embedded=mailbox.allowed(settings),
         kept_language=language.kept_language,
+        csrf_field=csrf_field,
+        navigation=navigation,
+        sentence=sentence,
     )
 
 

@@ -65,6 +65,11 @@ class LinkSigner:
             return Claim(kind, _decode(link_id).hex(), version)
         raise LinkUnreadable("The token's signature is wrong.")
 
+    def code(self, key: str, key_version: int) -> str:
+        """Six digits for a sign-in's key. Derived whenever it is needed: no row holds it, and no key no code."""
+        signature = self._signer("sign-in-code", key_version).get_signature(key)
+        return f"{int.from_bytes(hashlib.sha256(signature).digest()[:8], 'big') % 1_000_000:06}"
+
     def _signer(self, kind: str, version: int) -> Signer:
         return Signer(
             self._keys[version],

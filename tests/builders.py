@@ -26,6 +26,7 @@ from coopmail.domain.groups import Group, GroupKind, Seat, SeatOrigin, SeatRole
 from coopmail.domain.organisations import Organisation, OrganisationKind
 from coopmail.domain.polls import Audience, CostSharing, Effect, Option, Poll, PollState, Visibility
 from coopmail.domain.services import Service, Subscription
+from coopmail.domain.staff import StaffMember, StaffRole
 
 LIBRARIES = {"Aartselaar": 14_000, "Boom": 18_000, "Duffel": 17_000, "Lier": 36_000, "Mol": 37_000, "Zoersel": 22_000}
 
@@ -144,3 +145,12 @@ def build_poll(session: Session, cast: Cooperative, *, closes_at: datetime, **ch
     session.add(poll)
     session.flush()
     return poll
+
+
+def build_staff(session: Session, now: datetime, name: str, role: StaffRole = StaffRole.STAFF) -> StaffMember:
+    """One of the staff, whose address is made of the name."""
+    email = f"{name.lower().replace(' ', '.')}@cultuurconnect.example"
+    person = StaffMember(name=name, email=email, email_key=address_key(email), role=role, created_at=now)
+    session.add(person)
+    session.flush()
+    return person

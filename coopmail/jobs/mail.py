@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from coopmail.actions import contacts
+from coopmail.actions import contacts, sign_in
 from coopmail.actions.records import raise_matter
 from coopmail.mail.delivery import deliver_due
 from coopmail.parts import parts
-from coopmail.queries import outbox
+from coopmail.queries import outbox, staff
 
 
 def deliver(app: Flask) -> None:
@@ -26,6 +26,16 @@ def answer_link_requests(app: Flask) -> None:
         contacts.answer_link_requests(session, now(), office.basis)
 
 
+def mail_sign_in_codes(app: Flask) -> None:
+    """Mail their codes to those who stand at the console's door."""
+    office = parts(app)
+    with office.db.reading() as (session, _):
+        if not staff.sign_in_waits(session):
+            return
+    with office.db.transaction() as (session, now):
+        sign_in.mail_codes(session, now())
+
+
 def report_bounces(app: Flask) -> None:
     """Put each mail that was refused for good before staff: a member may be losing its vote."""
     office = parts(app)
@@ -40,4 +50,7 @@ def report_bounces(app: Flask) -> None:
                 now(),
                 f"mail:{mail.id}",
                 f"A mail ({mail.template}) to {who} did not arrive: {mail.reply}",
+                mail_id=mail.id,
+                poll_id=mail.invitation.poll_id if mail.invitation else None,
+                unit_id=mail.invitation.unit_id if mail.invitation else None,
             )

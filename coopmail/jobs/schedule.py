@@ -25,6 +25,7 @@ SCHEDULE = (
     Job("destroy-poll-keys", poll_keys.destroy_poll_keys, every=60),
     Job("send-reminders", polls.send_due_reminders, every=60),
     Job("answer-link-requests", mail.answer_link_requests, every=5),
+    Job("mail-sign-in-codes", mail.mail_sign_in_codes, every=5),
     Job("deliver-mail", mail.deliver, every=5),
     Job("report-bounces", mail.report_bounces, every=60),
 )

@@ -21,6 +21,7 @@ from coopmail.domain.contacts import Nomination
 from coopmail.domain.links import Invitation, Link
 from coopmail.domain.outbox import MailState, StopKind
 from coopmail.domain.polls import Audience, Outcome, Poll, PollState, Visibility, member_share, read_marks
+from coopmail.domain.staff import SignIn
 from coopmail.links import LinkSigner
 from coopmail.queries import invitations, polls
 from coopmail.queries.outbox import Envelope
@@ -104,7 +105,9 @@ class Letter:
 
 def write(desk: Desk, mail: Envelope) -> Letter:
     """The letter of an outbox row, or `Unwanted`."""
-    if mail.contact_id is None or mail.left_at is not None:
+    if mail.staff_id is not None and mail.left_at is not None:
+        raise Unwanted(MailState.SUPPRESSED, "this colleague left")
+    if (mail.contact_id is None and mail.staff_id is None) or mail.left_at is not None:
         raise Unwanted(MailState.SUPPRESSED, "the contact left")
     if mail.stopped is StopKind.CANCELLED:
         raise Unwanted(MailState.CANCELLED, "its campaign was cancelled")
@@ -336,7 +339,20 @@ def _nomination_answered(desk: Desk, mail: Envelope) -> Letter:
     return Letter(NOTHING_SHARED, recipient)
 
 
+def _sign_in_code(desk: Desk, mail: Envelope) -> Letter:
+    """The code of a sign-in, derived now: the row holds none."""
+    sign_in = desk.session.get(SignIn, mail.context["sign_in"])
+    if sign_in is None or sign_in.used_at is not None:
+        raise Unwanted(MailState.SUPPRESSED, "its sign-in is over")
+    if not desk.signer.knows(sign_in.key_version):
+        raise Unwanted(MailState.FAILED, "the key of its code is kept no longer")
+    code = desk.signer.code(sign_in.key, sign_in.key_version)
+    until = wording.moment(mail.expires_at) if mail.expires_at else "–"
+    return Letter(NOTHING_SHARED, {"name": mail.name, "code": f"{code[:3]} {code[3:]}", "until": until})
+
+
 LETTERS: dict[str, Callable[[Desk, Envelope], Letter]] = {
+    "sign-in-code": _sign_in_code,
     "ballot-invitation": _invitation,
     "ballot-receipt": _receipt,
     "ballot-by-colleague": _receipt,
@@ -348,5 +364,5 @@ LETTERS: dict[str, Callable[[Desk, Envelope], Letter]] = {
     "contact-details-invitation": _nomination,
     "contact-details-answered": _nomination_answered,
 }
-ONE_OFF = frozenset({"reminder", "new-link", "contact-details-invitation", "contact-details-answered"})
+ONE_OFF = frozenset({"sign-in-code", "reminder", "new-link", "contact-details-invitation", "contact-details-answered"})
 """Letters that are rendered whole each time: nothing in them is shared, or lists are asked about."""
