@@ -23,7 +23,8 @@ from coopmail.domain.ballot_list import shows_counts
 from coopmail.domain.base import in_language
 from coopmail.domain.calendar import BRUSSELS
 from coopmail.domain.counting import Majority, ShareOf, TieRule, Verdict
-from coopmail.domain.polls import Effect, Option, Outcome, Poll
+from coopmail.domain.poll_warnings import Caution, PollWarning
+from coopmail.domain.polls import Audience, Effect, Option, Outcome, Poll
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _TAGS = {
@@ -88,6 +89,11 @@ def moment_short(at: datetime) -> str:
 def day(on: date) -> str:
     """A day in full: "vrijdag 4 december 2026"."""
     return format_date(on, "EEEE d MMMM y", locale=language())
+
+
+def local_day(at: datetime) -> date:
+    """The day of a moment in Brussels."""
+    return at.astimezone(BRUSSELS).date()
 
 
 def distance(at: datetime, now: datetime) -> str:
@@ -203,6 +209,8 @@ def outcome(poll: Poll, result: Outcome) -> str:
     """The outcome in one sentence. A secret vote of too few has none, whatever its row says."""
     if result.cast and not shows_counts(poll, result.cast):
         return gettext("Fewer than five voted, which is too few for a secret vote: nothing is chosen.")
+    if result.apart and not result.electorate:
+        return gettext("No member was asked; what the others said stands apart.")
     if result.verdict is Verdict.CARRIED and result.winner is not None:
         votes, valid = result.tally[result.winner], result.cast - result.abstentions
         values = {"option": option_label(poll, result.winner), "votes": number(votes), "valid": number(valid)}
@@ -241,9 +249,36 @@ def turnout(poll: Poll, result: Outcome) -> str:
     """How many took part, in a sentence."""
     values = {"answered": number(result.answered_units), "units": number(result.units),
               "share": share(result.answered_units, result.units)}  # fmt: skip
+    if result.apart:
+        return _members_turnout(result, values)
     if poll.service_id is None and poll.audience == "group_seats":
         return gettext("%(answered)s of %(units)s seats voted (%(share)s).", **values)
     return gettext("%(answered)s of %(units)s organisations voted (%(share)s).", **values)
+
+
+def _members_turnout(result: Outcome, values: dict[str, str]) -> str:
+    """How many members took part where others were asked too."""
+    if not result.units:
+        return gettext("No member was asked.")
+    return gettext("%(answered)s of %(units)s members voted (%(share)s).", **values)
+
+
+def apart(result: Outcome) -> str:
+    """How many were heard who have no vote, in a sentence; empty where none was asked."""
+    if not result.apart:
+        return ""
+    answered, units = result.apart["answered"], result.apart["units"]
+    return gettext(
+        "Heard apart, without a vote: %(answered)s of %(units)s other organisations and persons answered (%(share)s).",
+        answered=number(answered), units=number(units), share=share(answered, units),
+    )  # fmt: skip
+
+
+def listed_without_name(poll: Poll) -> str:
+    """What is said beforehand where persons are asked who stand for no organisation."""
+    if poll.effect is not Effect.CONSULTATION or poll.audience not in (Audience.WHOLE_FIELD, Audience.SAVED):
+        return ""
+    return gettext("Whoever answers for oneself, and for no organisation, is listed without a name.")
 
 
 def letter(place: int) -> str:
@@ -253,12 +288,34 @@ def letter(place: int) -> str:
 
 def next_step(poll: Poll, result: Outcome) -> str:
     """What happens after an outcome: what was announced, unless nothing was chosen."""
-    if result.verdict is Verdict.CARRIED and shows_counts(poll, result.cast):
+    if (result.verdict is Verdict.CARRIED and shows_counts(poll, result.cast)) or (
+        result.apart and not result.electorate
+    ):
         return f"{effect(poll)}\n\n{said(poll, 'next_step')}"
     return gettext(
         "Nothing is chosen by this vote, so nothing changes because of it. %(group)s looks at how to go on,"
         " and you will hear about it.", group=poll.group.name,
     )  # fmt: skip
+
+
+def poll_warning(found: PollWarning) -> str:
+    """What there is to mind before a poll opens, in a sentence."""
+    values = found.values
+    quiet = values.get("name_en" if language() == "en" else "name_nl", "")
+    return {
+        Caution.SHORT: lambda: gettext(
+            "The charter asks that a poll be open for %(least)s days; this one is for %(days)s.",
+            least=values["least"], days=values["days"],
+        ),
+        Caution.QUIET_OPENING: lambda: gettext("The poll opens in a quiet period: %(name)s.", name=quiet),
+        Caution.QUIET_CLOSING: lambda: gettext("The poll closes in a quiet period: %(name)s.", name=quiet),
+        Caution.FREE_OPENING: lambda: gettext("The poll opens on a day that is no working day."),
+        Caution.FREE_CLOSING: lambda: gettext("The poll closes on a day that is no working day."),
+        Caution.NO_ENGLISH: lambda: gettext(
+            "No English text for %(fields)s: whoever reads English gets the Dutch.",
+            fields=", ".join(values["fields"]),
+        ),
+    }[found.caution]()  # fmt: skip
 
 
 def closing(poll: Poll) -> str:
@@ -273,6 +330,11 @@ def closing(poll: Poll) -> str:
 def votes(count: int) -> str:
     """A number of votes."""
     return ngettext("%(num)s vote", "%(num)s votes", count)
+
+
+def answers(count: int) -> str:
+    """A number of answers of those who have no vote."""
+    return ngettext("%(num)s answer", "%(num)s answers", count)
 
 
 def wrap(text: str) -> str:

@@ -134,8 +134,10 @@ def _register() -> None:
     from coopmail.cli.mail import mail
     from coopmail.cli.matters import matters
     from coopmail.cli.polls import polls
+    from coopmail.cli.staff import staff
 
     coopmail.add_command(polls)
+    coopmail.add_command(staff)
     coopmail.add_command(matters)
     coopmail.add_command(mail)
     coopmail.add_command(count)

@@ -116,7 +116,9 @@ def _say_what_to_open(app: Flask) -> None:
     office = parts(app)
     base = office.settings.base_url
     click.echo(
-        f"\nOpen in a browser (Ctrl+C ends):\n  the local mailbox   {base}/mailbox/\n  the public pages    {base}/"
+        f"\nOpen in a browser (Ctrl+C ends):\n  the local mailbox   {base}/mailbox/\n  the public pages    {base}/\n"
+        f"  the console         {base}/staff/   as {office.charter.cooperative.community_manager.email};"
+        " the code is mailed to the local mailbox"
     )
     with office.db.reading() as (session, _):
         for poll in questions.listing(session, (PollState.OPEN, PollState.CLOSED, PollState.DECIDED)):

@@ -25,6 +25,7 @@ from coopmail.db import Database
 from coopmail.doorbell import connect, count_seen
 from coopmail.errors import CharterError, SettingError
 from coopmail.jobs.schedule import SCHEDULE
+from coopmail.queries import staff
 from coopmail.queries.installation import newest_migration, sweeps, version
 
 CLOCKS_APART = 2.0
@@ -93,6 +94,7 @@ def check_database(database: Database, system_clock: clock.Clock) -> Iterator[Fi
     try:
         with database.reading() as (session, now):
             found, ran, moment = version(session), sweeps(session), now()
+            admin = found == head and staff.has_admin(session)
             yield _clocks(database, session, system_clock)
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())[:200]
@@ -103,6 +105,10 @@ def check_database(database: Database, system_clock: clock.Clock) -> Iterator[Fi
         yield fine("database", f"{kind}, migration {head}")
     else:
         yield wrong("database", f"It is at migration {found}, the application at {head}: `coopmail db upgrade`.")
+    if found == head and admin:
+        yield fine("staff", "somebody can sign in to the console and say who else may")
+    elif found == head:
+        yield wrong("staff", "Nobody is an admin of the console: coopmail staff add ADDRESS --name NAME --role admin")
     yield check_jobs(ran, moment)
 
 

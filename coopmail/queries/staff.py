@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from coopmail.domain.staff import SignIn, StaffMember, StaffSession
+from coopmail.domain.staff import SignIn, StaffMember, StaffRole, StaffSession
+from coopmail.errors import UnknownSubject
 
 
 def by_address(session: Session, email_key: str) -> StaffMember | None:
@@ -47,3 +48,23 @@ def codes_mailed_since(session: Session, staff_id: int, since: datetime) -> int:
     return session.scalars(
         sa.select(sa.func.count()).select_from(SignIn).where(SignIn.staff_id == staff_id, SignIn.mailed_at > since)
     ).one()
+
+
+def get(session: Session, staff_id: int) -> StaffMember:
+    """One of the staff, or `UnknownSubject`."""
+    found = session.get(StaffMember, staff_id)
+    if found is None:
+        raise UnknownSubject("There is no such person among the staff.")
+    return found
+
+
+def listing(session: Session) -> list[StaffMember]:
+    """Everybody who is or was one of the staff, those who left at the end."""
+    order = (StaffMember.left_at.is_not(None), StaffMember.name, StaffMember.id)
+    return list(session.scalars(sa.select(StaffMember).order_by(*order)))
+
+
+def has_admin(session: Session) -> bool:
+    """Whether anybody can say who the staff are."""
+    admin = sa.exists().where(StaffMember.role == StaffRole.ADMIN, StaffMember.left_at.is_(None))
+    return bool(session.scalar(sa.select(admin)))

@@ -25,11 +25,13 @@ from coopmail.cli.doctor import check_charter, check_database, check_jobs, check
 from coopmail.cli.doctor_mail import check_domain, check_relay
 from coopmail.config import Relay, Settings
 from coopmail.db import Database
+from coopmail.domain.staff import StaffRole
 from coopmail.doorbell import seen
 from coopmail.jobs.runner import run_all
 from coopmail.jobs.schedule import SCHEDULE
 from coopmail.parts import parts
 from coopmail.queries.installation import newest_migration
+from tests.builders import build_staff
 from tests.conftest import MONDAY
 from tests.mail.smtp import SmtpServer, certificate
 from tests.production import NOBODY
@@ -59,13 +61,15 @@ def test_an_installation_whose_jobs_run_is_in_order(database_url: str, tmp_path:
     app = create_app(Settings.from_env({f"COOPMAIL_{name}": value for name, value in settings.items()}))
     (tmp_path / "keys").mkdir(mode=0o700)
     status, found, text = run(settings)
-    assert (status, [part for part, state in found.items() if state == "WRONG"]) == (1, ["jobs"])
+    assert (status, [part for part, state in found.items() if state == "WRONG"]) == (1, ["staff", "jobs"])
+    with parts(app).db.transaction() as (session, now):
+        build_staff(session, now(), "Ria Claes", StaffRole.ADMIN)
     run_all(app)
     parts(app).db.close()
     status, found, text = run(settings)
     assert (status, found) == (
         0,
-        {"settings": "OK", "charter": "OK", "clock": "OK", "database": "OK", "jobs": "OK", "redis": "OK",
+        {"settings": "OK", "charter": "OK", "clock": "OK", "database": "OK", "staff": "OK", "jobs": "OK", "redis": "OK",
          "relay": "OK", "sender": "?", "keys": "OK"},
     )  # fmt: skip
     assert text.endswith("Everything that could be checked is in order.\n")

@@ -34,7 +34,7 @@ class Column:
     key: str
     heading: str
     value: Callable[[Any], Cell]
-    order: tuple[sa.ColumnElement[Any], ...] = ()
+    order: tuple[sa.SQLColumnExpression[Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Listing:
     name: str
     question: sa.Select[Any]
     columns: tuple[Column, ...]
-    searched: tuple[sa.ColumnElement[str], ...]
-    unique: sa.ColumnElement[Any]
+    searched: tuple[sa.SQLColumnExpression[str], ...]
+    unique: sa.SQLColumnExpression[Any]
     default: str
     filters: tuple[Filter, ...] = ()
 

@@ -49,4 +49,5 @@ def world(office: Parts, cooperative: Cooperative, poll: Poll, klaar: StaffMembe
         "organisation_id": cooperative.libraries["Aartselaar"].id,
         "contact_id": cooperative.contacts["els"].id,
         "slug": poll.slug,
+        "staff_id": klaar.id,
     })  # fmt: skip

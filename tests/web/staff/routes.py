@@ -20,4 +20,9 @@ ROUTES: dict[str, Route] = {
     "staff.sign_in_code": Route("/staff/sign-in/code", "all"),
     "staff.sign_out": Route("/staff/sign-out"),
     "staff.own_page": Route("/staff/me"),
+    "staff.staff_members": Route("/staff/staff", "admin"),
+    "staff.staff_member_new": Route("/staff/staff/new", "admin"),
+    "staff.staff_member": Route("/staff/staff/{staff_id}", "admin"),
+    "staff.staff_member_leave": Route("/staff/staff/{staff_id}/leave", "admin"),
+    "staff.staff_member_back": Route("/staff/staff/{staff_id}/back", "admin"),
 }

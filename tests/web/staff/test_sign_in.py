@@ -184,7 +184,7 @@ def test_no_row_and_no_mail_in_the_database_holds_a_code_or_a_session(
     token = cookies(enter(client, code))["coopmail_staff"].split("=", 1)[1].split(";")[0]
     with office.db.reading() as (session, _):
         rows = [
-            {column: getattr(row, column) for column in type(row).__mapper__.column_attrs.keys()}
+            {column: getattr(row, column) for column in sa.inspect(type(row)).column_attrs.keys()}  # noqa: SIM118 - no mapping
             for table in (SignIn, StaffSession, Mail, AuditRow)
             for row in session.scalars(sa.select(table))
         ]
