@@ -15,7 +15,7 @@ import sys
 from benchmarks.kit.report import Row, machine, table, write_part
 from benchmarks.kit.run import Missing, Run, Wrong
 
-NAMES = ("mail", "distance", "sqlite", "building", "answers", "scale", "start", "round")
+NAMES = ("mail", "distance", "sqlite", "building", "answers", "lists", "scale", "start", "round")
 PROFILES = ("mail", "answers")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from coopmail.actions import polls
+from coopmail.actions import decisions, polls
 from tests.builders import build_poll
 from tests.conftest import CLOSING
 from tests.e2e.conftest import ROOT, Live
@@ -22,7 +22,9 @@ OpenPage = Callable[..., Page]
 
 
 def findings(page: Page) -> list[str]:
-    """What axe finds on the page that is open."""
+    """What axe finds on the page that is open, its frames read to the end: axe looks into them."""
+    for frame in page.frames:
+        frame.wait_for_load_state()
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found: dict[str, Any] = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found["violations"] for node in rule["nodes"]]
@@ -98,7 +100,7 @@ def pages(live: Live, page: Page) -> Iterator[str]:
     yield visit(jan, "outcome, answered by a colleague")
     yield visit("/polls/krantenarchief", "public outcome")
     with live.office.db.transaction() as (session, now):
-        polls.decide_poll(session, live.poll.id, now, "We stappen over.", "We move.", "De stemronde.")
+        decisions.decide_poll(session, live.poll.id, now, "We stappen over.", "We move.", "De stemronde.")
     yield visit(els, "decided")
     with live.office.db.transaction() as (session, now):
         second = build_poll(session, live.cooperative, closes_at=CLOSING.replace(year=2027), slug="second",
