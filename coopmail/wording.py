@@ -6,25 +6,30 @@ Needs an application context; outside a request it is used under `speaking(langu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import nh3
 from babel.dates import format_date, format_datetime, format_timedelta
+from babel.lists import format_list
 from babel.numbers import format_decimal
 from flask_babel import force_locale, get_locale, gettext, ngettext
+from flask_babel import lazy_gettext as lazy
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from coopmail.domain.audit import Matter
 from coopmail.domain.ballot_list import shows_counts
 from coopmail.domain.base import in_language
 from coopmail.domain.calendar import BRUSSELS
 from coopmail.domain.counting import Majority, ShareOf, TieRule, Verdict
+from coopmail.domain.decisions import Decision
 from coopmail.domain.poll_warnings import Caution, PollWarning
-from coopmail.domain.polls import Audience, Effect, Option, Outcome, Poll
+from coopmail.domain.polls import Audience, Ballot, Channel, Effect, Option, Outcome, Poll
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _TAGS = {
@@ -103,6 +108,11 @@ def distance(at: datetime, now: datetime) -> str:
         return format_timedelta(off, add_direction=True, locale=language())
     # Weeks are too coarse for a deadline: "over 11 dagen".
     return format_timedelta(off, granularity="day", threshold=31, add_direction=True, locale=language())
+
+
+def names(several: Sequence[str]) -> str:
+    """Names in a sentence: "Bibliotheek Duffel en Bibliotheek Lier"."""
+    return format_list(several, locale=language())
 
 
 def number(value: int) -> str:
@@ -327,6 +337,24 @@ def closing(poll: Poll) -> str:
     return gettext("Closed on %(moment)s.", moment=moment(poll.closes_at))
 
 
+def decision_title(decision: Decision) -> str:
+    """What a decision is called; one of before there were titles has that of its poll."""
+    return said(decision, "title") or (said(decision.poll, "title") if decision.poll else decision.number)
+
+
+def meeting(decision: Any) -> str:
+    """How many were in a meeting and how they voted, as far as it was recorded; empty where nothing was."""
+    if decision.present is None:
+        return ""
+    there = ngettext("%(num)s person present", "%(num)s persons present", decision.present)
+    if decision.votes_for is None:
+        return there
+    return gettext(
+        "%(present)s: %(for_)s for, %(against)s against, %(abstained)s abstained", present=there,
+        for_=number(decision.votes_for), against=number(decision.votes_against), abstained=number(decision.abstained),
+    )  # fmt: skip
+
+
 def votes(count: int) -> str:
     """A number of votes."""
     return ngettext("%(num)s vote", "%(num)s votes", count)
@@ -335,6 +363,71 @@ def votes(count: int) -> str:
 def answers(count: int) -> str:
     """A number of answers of those who have no vote."""
     return ngettext("%(num)s answer", "%(num)s answers", count)
+
+
+def channel(found: Channel) -> str:
+    """How a vote came, to stand behind "gave the vote"."""
+    return {
+        Channel.LINK: gettext("by personal link"),
+        Channel.TELEPHONE: gettext("by telephone"),
+        Channel.PAPER: gettext("on paper"),
+    }[found]
+
+
+def given(ballot: Ballot) -> str:
+    """Who gave a vote, when, and where it did not come by link how, and who recorded it."""
+    values = {"person": ballot.answered_by, "moment": moment(ballot.cast_at)}
+    if ballot.channel is Channel.LINK or ballot.recorded_by is None:
+        return gettext("Given by %(person)s on %(moment)s.", **values)
+    return gettext(
+        "Given by %(person)s %(channel)s on %(moment)s, and recorded by %(staff)s.",
+        channel=channel(ballot.channel), staff=ballot.recorded_by.name, **values,
+    )  # fmt: skip
+
+
+def matter(found: Matter) -> str:
+    """What waits for staff, in a sentence, by what stands before the first colon of its key.
+
+    Its poll, unit and mail must be loaded. One whose kind has no words here, or that lost what they need, says the
+    English that it was raised with.
+    """
+    detail = found.detail or {}
+    values = {
+        "poll": said(found.poll, "title") if found.poll else "", "unit": found.unit.name if found.unit else "",
+        "name": "", "address": "", "reply": found.mail.reply if found.mail else "",
+    } | {name: str(value) for name, value in detail.items()}  # fmt: skip
+    if "day" in detail:
+        values["day"] = day(date.fromisoformat(detail["day"]))
+    to = (found.mail.contact or found.mail.staff) if found.mail else None
+    if to is not None:
+        values |= {"name": to.name, "address": to.email}
+    words = str(_MATTERS.get(found.key.partition(":")[0], ""))
+    known = words and all(values.get(name) for name in re.findall(r"%\((\w+)\)s", words))
+    return words % values if known else found.text
+
+
+_MATTERS = {
+    "unit": lazy("Nobody can be reached for %(unit)s in the vote “%(poll)s”."),
+    "mail": lazy("A mail to %(name)s (%(address)s) did not arrive: %(reply)s"),
+    "announce": lazy("“%(poll)s” was closed %(days)s days late. Its outcome is counted and not yet mailed: look at it,"
+                      " then announce it."),
+    "reminder": lazy("The reminder of %(day)s for “%(poll)s” was not sent: the jobs did not run in time."),
+    "close": lazy("The secret vote “%(poll)s” cannot be closed and counted: %(error)s It takes no answers any more. If"
+                   " the key file can be put back it closes by itself; else withdraw it with a reason."),
+    "poll-key": lazy("The secret vote “%(poll)s” takes no answers: %(error)s Have the key file put back; without it"
+                      " the vote cannot be counted."),
+    "poll-keys": lazy("The keys of secret votes that are over cannot be destroyed: their folder is not where"
+                       " COOPMAIL_KEY_FOLDER says. If it was deleted for good, make an empty folder %(folder)s."),
+    "destroy-key": lazy("The key file of a secret vote that is over cannot be destroyed: %(error)s"),
+    "sender-refused": lazy("The mail relay refuses our sender, so the mails of %(campaign)s wait for an hour:"
+                            " %(reason)s"),
+    "relay-down": lazy("The mail relay has not worked for some minutes: %(reason)s"),
+    "cancelled": lazy("The invitations to “%(poll)s” were cancelled (%(mails)s were taken back), and it is still open."
+                       " Withdraw it too, if that was meant."),
+    "handover": lazy("%(successor)s will not take over from %(name)s: somebody else is needed."),
+    "contested": lazy("%(by)s contests the vote that we recorded for %(unit)s in “%(poll)s”: %(reason)s"),
+}  # fmt: skip
+"""By what a matter's key begins with."""
 
 
 def wrap(text: str) -> str:

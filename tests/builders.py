@@ -14,14 +14,22 @@ The steering group: Mia Jacobs in the chair without a vote; Els Peeters, Lies Cl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from coopmail.actions.decisions import Document, Words, record_decision
+from coopmail.actions.records import STAFF
+from coopmail.clock import Clock
+from coopmail.domain.audience_question import Condition, Question, to_json
+from coopmail.domain.audiences import SavedAudience
+from coopmail.domain.calendar import brussels_day
 from coopmail.domain.contacts import Contact, Mode, Representation, address_key
 from coopmail.domain.counting import Majority, ShareOf, TieRule
+from coopmail.domain.decisions import Decision
 from coopmail.domain.groups import Group, GroupKind, Seat, SeatOrigin, SeatRole
 from coopmail.domain.organisations import Organisation, OrganisationKind
 from coopmail.domain.polls import Audience, CostSharing, Effect, Option, Poll, PollState, Visibility
@@ -29,6 +37,7 @@ from coopmail.domain.services import Service, Subscription
 from coopmail.domain.staff import StaffMember, StaffRole
 
 LIBRARIES = {"Aartselaar": 14_000, "Boom": 18_000, "Duffel": 17_000, "Lier": 36_000, "Mol": 37_000, "Zoersel": 22_000}
+REPORT = Document("verslag.pdf", "application/pdf", b"%PDF-1.7")
 
 
 @dataclass
@@ -154,3 +163,50 @@ def build_staff(session: Session, now: datetime, name: str, role: StaffRole = St
     session.add(person)
     session.flush()
     return person
+
+
+def build_audience(session: Session, now: datetime, name: str, lists: list[list[Condition]]) -> SavedAudience:
+    """A saved audience: whoever meets every condition of one of the lists."""
+    question = to_json(Question(tuple(map(tuple, lists))))
+    audience = SavedAudience(name=name, question=question, created_at=now)
+    session.add(audience)
+    session.flush()
+    return audience
+
+
+def build_field(session: Session, cast: Cooperative, now: datetime) -> None:
+    """Beside the members: a culture centre in Turnhout, for which Rik Smet votes, and two persons of no organisation.
+
+    Mia Jacobs, in the chair, stands for no organisation either.
+    """
+    centre = Organisation(name="Cultuurcentrum Turnhout", kind=OrganisationKind.CULTURE_CENTRE,
+                          municipality="Turnhout", province="Antwerpen", population=45_000)  # fmt: skip
+    cast.contacts["rik"] = build_contact("Rik Smet", "rik.smet@turnhout.example", now)
+    cast.contacts["nele"] = build_contact("Nele Jans", "nele.jans@veld.example", now)
+    cast.contacts["omar"] = build_contact("Omar Aziz", "omar.aziz@veld.example", now, language="en")
+    session.add_all([centre, *(cast.contacts[name] for name in ("rik", "nele", "omar"))])
+    session.flush()
+    cast.libraries["Turnhout"] = centre
+    session.add(Representation(contact_id=cast.contacts["rik"].id, organisation_id=centre.id, mode=Mode.VOTES,
+                               started_at=now))  # fmt: skip
+    session.flush()
+
+
+def build_decision(
+    session: Session, now: Clock, cast: Cooperative, *, documents: Sequence[Document] = (REPORT,), actor: str = STAFF,
+    **changes: Any,
+) -> Decision:  # fmt: skip
+    """A decision of the steering group, recorded today: nine were there, seven for, one against; only inside."""
+    values: dict[str, Any] = {
+        "group_id": cast.group.id,
+        "decided_on": brussels_day(now()),
+        "title_nl": "Fundels in alle bibliotheken",
+        "text_nl": "Fundels komt in elke bibliotheek.",
+        "visibility": Visibility.PARTICIPANTS,
+        "grounds": "De bespreking van vandaag.",
+        "present": 9,
+        "votes_for": 7,
+        "votes_against": 1,
+        "abstained": 1,
+    }
+    return record_decision(session, now, Words(**(values | changes)), documents, actor=actor)

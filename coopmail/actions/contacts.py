@@ -1,263 +1,251 @@
-"""Not the right person? Somebody names the right one, who confirms; and a lost link is mailed again."""
+"""Contacts come, change, are away, leave and come back; and mail to them bounces."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from coopmail.actions import electorate
 from coopmail.actions.basis import Basis
-from coopmail.actions.records import audit, queue_mail
+from coopmail.actions.records import STAFF, audit, queue_mail, raise_matter
+from coopmail.actions.representations import OrganisationEnded, follow, lock_contact
 from coopmail.clock import Clock
-from coopmail.domain.base import insert_new, random_key, wake_runners
+from coopmail.domain.audit import AuditRow
+from coopmail.domain.base import insert_new
 from coopmail.domain.calendar import brussels_day
-from coopmail.domain.contacts import Contact, Mode, Nomination, Representation, address_key
-from coopmail.domain.links import Invitation, Link, LinkRequest
-from coopmail.domain.outbox import Mail, Priority
-from coopmail.domain.polls import Ballot, Poll, PollState, VotingUnit
+from coopmail.domain.contacts import Contact, Mode, Representation, address_key
+from coopmail.domain.groups import Seat, sitting_on
+from coopmail.domain.links import Invitation
+from coopmail.domain.organisations import Organisation
+from coopmail.domain.outbox import WAITING, Mail, MailState
 from coopmail.errors import ActionRefused
-from coopmail.queries import invitations
-
-NOMINATIONS_A_DAY = 5
-NOMINATION_DAYS = 60
-KIND = "contact-details"
+from coopmail.queries import contacts as people
+from coopmail.queries import invitations, outbox
 
 
-class TooManyNominations(ActionRefused):
-    """One contact named more people in a day than anyone needs to."""
+class AddressTaken(ActionRefused):
+    """Another contact has that address; who that is can be said after the transaction is undone."""
+
+    def __init__(self, contact: Contact) -> None:
+        super().__init__(f"{contact.email} is the address of {contact.name}.")
+        self.contact_id, self.name, self.left = contact.id, contact.name, contact.left_at is not None
 
 
-class OwnAddress(ActionRefused):
-    """Somebody named themselves."""
+class MailboxHoldsSeat(ActionRefused):
+    """A seat is personal, so whoever holds one cannot be a mailbox that several people read."""
 
 
-def name_other(
-    session: Session, now: Clock, basis: Basis, invitation_id: int, *, name: str, email: str, replaces: bool
-) -> Nomination:
-    """Name the right person for the organisation that an invitation is to; that person is asked to confirm.
+def add(
+    session: Session, now: Clock, basis: Basis, *, name: str, email: str, language: str, telephone: str = "",
+    functional: bool = False, organisation_id: int | None = None, mode: Mode = Mode.VOTES, actor: str = STAFF,
+) -> Contact:  # fmt: skip
+    """Add a contact, who stands for one organisation or, where none is named, belongs to the field for himself.
 
-    Naming the same address again adds nothing. Raises `TooManyNominations`, `OwnAddress`, or `ActionRefused` for a
-    seat, which is personal.
+    Staff know the address, so nothing is asked of it first. The same again adds nothing. Raises `AddressTaken` or
+    `OrganisationEnded`.
     """
-    invitation = invitations.get(session, invitation_id)
-    if invitation.unit is None or invitation.unit.organisation_id is None:
-        raise ActionRefused("A seat is personal: nobody stands in.")
-    organisation_id = invitation.unit.organisation_id
-    session.scalars(sa.select(Contact).where(Contact.id == invitation.contact_id).with_for_update()).one()
-    session.refresh(invitation, ["revoked_at"])
-    if invitation.revoked_at is not None or not _stands_for(session, invitation.contact_id, organisation_id):
-        raise ActionRefused("Only who still votes for an organisation can name another.")
+    given = {"name": name, "email": email, "language": language, "telephone": telephone, "functional": functional}
     moment = now()
-    key = address_key(email)
-    if key == invitation.contact.email_key:
-        raise OwnAddress("This is the address at which this invitation was sent.")
-    mine = sa.select(Nomination).where(Nomination.named_by_id == invitation.contact_id)
-    contact = invitations.contact_by_address(session, key)
-    if contact is not None:
-        known = session.scalars(
-            mine.where(Nomination.contact_id == contact.id, Nomination.organisation_id == organisation_id,
-                       Nomination.answered_at.is_(None))
-        ).first()  # fmt: skip
-        if known is not None:
-            known.replaces = replaces
-            return known
-    today = session.scalars(mine.where(Nomination.named_at > moment - timedelta(days=1))).all()
-    if len(today) >= NOMINATIONS_A_DAY:
-        raise TooManyNominations(f"At most {NOMINATIONS_A_DAY} people can be named in a day.")
-    if contact is None:
-        values = {"name": name, "email": email, "email_key": key, "language": invitation.contact.language}
-        session.execute(insert_new(session, Contact).values(**values))  # another may name the same at this moment
-        contact = session.scalars(sa.select(Contact).where(Contact.email_key == key)).one()
-    elif contact.left_at is not None:
-        contact.left_at = contact.confirmed_at = None  # whoever left can come back, and confirms it
-    nomination = Nomination(organisation_id=organisation_id, named_by_id=invitation.contact_id,
-                            contact_id=contact.id, replaces=replaces, named_at=moment)  # fmt: skip
-    session.add(nomination)
-    session.flush()
-    _invite_nominee(session, moment, nomination, basis)
-    audit(session, moment, "contact-named", f"contact:{invitation.contact_id}", f"organisation:{organisation_id}",
-          nomination=nomination.id, contact=contact.id, replaces=replaces)  # fmt: skip
-    return nomination
+    organisation = session.get(Organisation, organisation_id) if organisation_id is not None else None
+    if organisation is not None and organisation.ended_on is not None:
+        raise OrganisationEnded(f"{organisation.name} takes no part any more.")
+    new = insert_new(session, Contact).values(**given, email_key=address_key(email), confirmed_at=moment, version=1)
+    contact_id = session.scalar(new.returning(Contact.id))
+    if contact_id is None:
+        return _added_before(session, email, given, organisation, mode)
+    contact = lock_contact(session, contact_id)
+    if organisation is not None:
+        session.add(Representation(contact_id=contact.id, organisation_id=organisation.id, mode=mode,
+                                   started_at=moment))  # fmt: skip
+    standing = {"organisation": organisation.id, "mode": mode.value} if organisation is not None else {}
+    audit(session, moment, "contact-added", actor, f"contact:{contact.id}", **given, **standing)
+    follow(session, moment, basis, contact, f"v{contact.version}", actor=actor)
+    return contact
 
 
-def answer_nomination(
-    session: Session, now: Clock, basis: Basis, invitation_id: int, *, accepts: bool, name: str, language: str,
-    telephone: str,
-) -> Nomination:  # fmt: skip
-    """The named person confirms, or says that it is somebody else. Answered once; the same answer again adds nothing.
+def edit(
+    session: Session, now: Clock, contact_id: int, *, version: int, name: str, email: str, language: str,
+    telephone: str, functional: bool, actor: str = STAFF,
+) -> Contact:  # fmt: skip
+    """Change a contact. To another address, what is open is mailed again; links sent before stay this contact's.
 
-    Accepting makes the contact stand for the organisation as the one who named it does, invites it to the open polls,
-    and, where it replaces, takes the other's links back.
+    What is there already changes nothing. Raises `ChangedMeanwhile`, `AddressTaken`, or `MailboxHoldsSeat`.
     """
-    invitation = invitations.get(session, invitation_id)
-    if invitation.nomination is None:
-        raise ActionRefused("This invitation asks for no contact details.")
-    nomination = session.scalars(
-        sa.select(Nomination).where(Nomination.id == invitation.nomination_id).with_for_update()
-    ).one()
-    if nomination.answered_at is not None:
-        if nomination.accepted is not accepts:
-            raise ActionRefused("This was answered otherwise before.")
-        return nomination
-    session.scalars(sa.select(Contact).where(Contact.id == nomination.named_by_id).with_for_update()).one()
-    if accepts and not _stands_for(session, nomination.named_by_id, nomination.organisation_id):
-        raise ActionRefused("Whoever named this contact no longer votes for the organisation.")
+    contact = lock_contact(session, contact_id)
+    wanted = {"name": name, "email": email, "language": language, "telephone": telephone, "functional": functional}
+    changes = {field: [getattr(contact, field), value] for field, value in wanted.items()
+               if getattr(contact, field) != value}  # fmt: skip
+    if not changes:
+        return contact
+    contact.edit(version)
     moment = now()
-    nomination.answered_at, nomination.accepted = moment, accepts
-    if accepts:
-        contact = nomination.contact
-        contact.name, contact.language, contact.telephone = name, language, telephone
-        contact.confirmed_at, contact.left_at = contact.confirmed_at or moment, None
-        _take_over(session, moment, nomination)
-        _move_invitations(session, moment, nomination)
-        session.flush()
-        for poll in _open_polls_of(session, nomination.organisation_id):
-            electorate.invite(session, poll, moment, basis)
-        _tell_what_was_answered(session, moment, nomination)
-    act = "contact-confirmed" if accepts else "contact-declined"
-    subject = f"organisation:{nomination.organisation_id}"
-    audit(session, moment, act, f"contact:{nomination.contact_id}", subject, nomination=nomination.id)
-    queue_mail(session, moment, "contact-details-answered", str(nomination.id), campaign="contact-details",
-               contact_id=nomination.named_by_id, invitation_id=invitation.id, priority=Priority.SYSTEM)  # fmt: skip
-    return nomination
+    if "functional" in changes and functional and sits(session, contact, brussels_day(moment)):
+        raise MailboxHoldsSeat(f"{contact.name} holds a seat, which is personal.")
+    former = contact.email_key
+    _write(session, contact, wanted)
+    audit(session, moment, "contact-edited", actor, f"contact:{contact.id}", changes=changes)
+    if contact.email_key != former:
+        contact.undeliverable_at = None
+        audit(session, moment, people.ADDRESS_CHANGED, actor, f"contact:{contact.id}", before=former,
+              after=contact.email_key)  # fmt: skip
+        _mail_again(session, moment, contact)
+    return contact
 
 
-def request_link(session: Session, now: Clock, address: str) -> None:
-    """Note that somebody asks for a new link; the same work whether or not the address is known."""
-    session.add(LinkRequest(address=address[:320], requested_at=now()))
-    wake_runners(session)
+def set_away(
+    session: Session, now: Clock, contact_id: int, until: date | None, *, version: int, actor: str = STAFF
+) -> Contact:
+    """Note the last day on which a contact is out of office, or that it is back. No mail is held back for it."""
+    contact = lock_contact(session, contact_id)
+    if contact.away_until == until:
+        return contact
+    contact.edit(version)
+    contact.away_until = until
+    audit(session, now(), "contact-away", actor, f"contact:{contact.id}", until=until.isoformat() if until else None)
+    return contact
 
 
-def answer_link_requests(session: Session, now: datetime, basis: Basis) -> None:
-    """Mail what is live to those who asked and are known, a few times a day at most; forget the requests."""
-    limit = basis.charter.polls_on(brussels_day(now)).new_links_a_day
-    requests = session.scalars(sa.select(LinkRequest).order_by(LinkRequest.id).limit(500)).all()
-    for key in dict.fromkeys(address_key(request.address) for request in requests):
-        contact = invitations.contact_by_address(session, key)
-        if contact is None or contact.left_at is not None:
-            continue
-        prefix = f"new-link:{contact.id}:{brussels_day(now)}:"
-        sent = session.scalars(
-            sa.select(sa.func.count()).select_from(Mail).where(Mail.dedupe_key.startswith(prefix))
-        ).one()
-        if sent < limit and invitations.live(session, contact.id, now):
-            _renew(session, now, contact.id, basis)
-            queue_mail(session, now, "new-link", f"{contact.id}:{brussels_day(now)}:{sent + 1}", campaign="new-link",
-                       contact_id=contact.id, priority=Priority.SYSTEM, expires_at=now + timedelta(days=1))  # fmt: skip
-    session.execute(sa.delete(LinkRequest).where(LinkRequest.id.in_([request.id for request in requests])))
+def leave(session: Session, now: Clock, basis: Basis, contact_id: int, *, actor: str = STAFF) -> Contact:
+    """A contact leaves: no mail any more; it stands for nobody, its links end, its seats end today.
 
-
-def _renew(session: Session, now: datetime, contact_id: int, basis: Basis) -> None:
-    """A link under the present key for each live invitation that has none (its key may be kept no longer)."""
-    for invitation in invitations.live(session, contact_id, now):
-        newest = invitations.link_of(session, invitation.id)
-        if newest.key_version != basis.key_version:
-            session.execute(
-                sa.insert(Link).values(id=random_key(), kind=newest.kind, key_version=basis.key_version,
-                                       invitation_id=invitation.id, created_at=now, expires_at=newest.expires_at)
-            )  # fmt: skip
-
-
-def _invite_nominee(session: Session, now: datetime, nomination: Nomination, basis: Basis) -> None:
-    invitation = Invitation(kind=KIND, contact_id=nomination.contact_id, nomination_id=nomination.id, created_at=now)
-    session.add(invitation)
-    session.flush()
-    expires = now + timedelta(days=NOMINATION_DAYS)
+    Units for which nobody is left are put before staff. `come_back` restores what this ends. Again adds nothing.
+    """
+    contact = lock_contact(session, contact_id)
+    if contact.left_at is not None:
+        return contact
+    moment = now()
+    contact.left_at, contact.away_until = moment, None
+    contact.version += 1
+    mine = Representation.contact_id == contact.id
     session.execute(
-        sa.insert(Link).values(id=random_key(), kind=KIND, key_version=basis.key_version,
-                               invitation_id=invitation.id, created_at=now, expires_at=expires)
+        sa.update(Representation).where(mine, Representation.ended_at.is_(None)).values(ended_at=moment)
     )  # fmt: skip
-    queue_mail(session, now, "contact-details-invitation", str(nomination.id), campaign="contact-details",
-               contact_id=nomination.contact_id, invitation_id=invitation.id, expires_at=expires)  # fmt: skip
-
-
-def _take_over(session: Session, now: datetime, nomination: Nomination) -> None:
-    """Let the new contact stand for the organisation as far as the other does; end the other's part where replaced."""
-    standing = session.scalars(
-        sa.select(Representation).where(
-            Representation.organisation_id == nomination.organisation_id,
-            Representation.contact_id.in_((nomination.named_by_id, nomination.contact_id)),
-            Representation.ended_at.is_(None),
-        )
+    of_no_poll = sa.update(Invitation).where(Invitation.contact_id == contact.id, Invitation.poll_id.is_(None))
+    session.execute(of_no_poll.where(Invitation.revoked_at.is_(None)).values(revoked_at=moment))
+    today = brussels_day(moment)
+    ended = session.scalars(
+        sa.select(Seat).where(Seat.contact_id == contact.id, Seat.ends_on.is_(None) | (Seat.ends_on > today))
     ).all()
-    own = {row.service_id: row for row in standing if row.contact_id == nomination.contact_id}
-    for row in standing:
-        if row.contact_id != nomination.named_by_id:
-            continue
-        if row.service_id in own:
-            if row.mode is Mode.VOTES:
-                own[row.service_id].mode = Mode.VOTES
-        else:
-            session.add(
-                Representation(contact_id=nomination.contact_id, organisation_id=nomination.organisation_id,
-                               service_id=row.service_id, mode=row.mode, started_at=now)
-            )  # fmt: skip
-        if nomination.replaces:
-            row.ended_at = now
+    were = [[seat.id, seat.ends_on.isoformat() if seat.ends_on else None] for seat in ended]
+    for seat in ended:
+        seat.ends_on = today
+    audit(session, moment, "contact-left", actor, f"contact:{contact.id}", seats=were)
+    follow(session, moment, basis, contact, f"v{contact.version}", actor=actor)
+    return contact
 
 
-def _move_invitations(session: Session, now: datetime, nomination: Nomination) -> None:
-    """Give the new contact's earlier links back; where it replaces, take the other's, and whom else they named."""
-    units = sa.select(VotingUnit.id).where(VotingUnit.organisation_id == nomination.organisation_id)
-    of_units = sa.update(Invitation).where(Invitation.unit_id.in_(units))
-    restored = session.execute(
-        of_units.where(Invitation.contact_id == nomination.contact_id, Invitation.revoked_at.is_not(None))
+def come_back(session: Session, now: Clock, basis: Basis, contact_id: int, *, actor: str = STAFF) -> Contact:
+    """Undo leaving: what it ended holds again, and what is open is mailed anew. Again adds nothing.
+
+    An organisation that ended meanwhile is not stood for again, nor what another has taken over since.
+    """
+    contact = lock_contact(session, contact_id)
+    if contact.left_at is None:
+        return contact
+    moment, left = now(), contact.left_at
+    contact.left_at = None
+    contact.version += 1
+    lasting = sa.select(Organisation.id).where(Organisation.ended_on.is_(None))
+    session.execute(
+        sa.update(Representation)
+        .where(Representation.contact_id == contact.id, Representation.ended_at == left,
+               Representation.organisation_id.in_(lasting))
+        .values(ended_at=None)
+    )  # fmt: skip
+    session.execute(
+        sa.update(Invitation)
+        .where(Invitation.contact_id == contact.id, Invitation.poll_id.is_(None), Invitation.revoked_at == left)
         .values(revoked_at=None)
-        .returning(Invitation.id, Invitation.poll_id)
-    ).all()
-    for again, poll_id in restored:
-        queue_mail(session, now, "ballot-invitation", f"again:{again}:{nomination.id}",
-                   campaign=f"poll:{poll_id}:again", contact_id=nomination.contact_id, invitation_id=again)  # fmt: skip
-    if nomination.replaces:
-        others = sa.select(Nomination.id).where(
-            Nomination.named_by_id == nomination.named_by_id,
-            Nomination.organisation_id == nomination.organisation_id,
-            Nomination.answered_at.is_(None),
-        )
-        session.execute(of_units.where(Invitation.contact_id == nomination.named_by_id).values(revoked_at=now))
-        session.execute(sa.update(Invitation).where(Invitation.nomination_id.in_(others)).values(revoked_at=now))
-
-
-def _tell_what_was_answered(session: Session, now: datetime, nomination: Nomination) -> None:
-    """Where a unit had answered, the new contact hears that instead of the question."""
-    answered = session.execute(
-        sa.select(Invitation, Ballot)
-        .join(Ballot, Ballot.unit_id == Invitation.unit_id)
-        .join(VotingUnit, VotingUnit.id == Invitation.unit_id)
-        .join(Poll, Poll.id == Invitation.poll_id)
-        .where(
-            Invitation.contact_id == nomination.contact_id,
-            VotingUnit.organisation_id == nomination.organisation_id,
-            Poll.state == PollState.OPEN,
-        )
     )
-    for invitation, ballot in answered.all():
-        queue_mail(session, now, "ballot-by-colleague",
-                   f"{ballot.poll_id}:{ballot.unit_id}:{nomination.contact_id}:{ballot.version}",
-                   campaign=f"poll:{ballot.poll_id}:receipt", contact_id=nomination.contact_id,
-                   invitation_id=invitation.id, context={"version": ballot.version})  # fmt: skip
+    _sit_again(session, contact, brussels_day(left))
+    audit(session, moment, "contact-returned", actor, f"contact:{contact.id}")
+    follow(session, moment, basis, contact, f"v{contact.version}", actor=actor)
+    return contact
 
 
-def _stands_for(session: Session, contact_id: int, organisation_id: int) -> bool:
-    """Whether a contact votes for an organisation, in whatever service."""
-    standing = sa.exists().where(
-        Representation.contact_id == contact_id,
-        Representation.organisation_id == organisation_id,
-        Representation.mode == Mode.VOTES,
-        Representation.ended_at.is_(None),
-    )
-    return bool(session.scalar(sa.select(standing)))
+def note_bounces(session: Session, now: datetime) -> None:
+    """Put each mail that was refused for good before staff, and mark the address, unless it is another one by now."""
+    lost = outbox.bounced_unraised(session)
+    since = people.address_in_use_since(session, {mail.contact_id for mail in lost if mail.contact_id is not None})
+    for mail in lost:
+        who = mail.contact.name if mail.contact else mail.staff.name if mail.staff else "–"
+        raise_matter(session, now, f"mail:{mail.id}", f"A mail ({mail.template}) to {who} did not arrive: {mail.reply}",
+                     mail_id=mail.id, poll_id=mail.invitation.poll_id if mail.invitation else None,
+                     unit_id=mail.invitation.unit_id if mail.invitation else None)  # fmt: skip
+        contact = mail.contact
+        if contact is not None and mail.state is MailState.BOUNCED and not _older(mail, since.get(contact.id)):
+            contact.undeliverable_at = contact.undeliverable_at or now
 
 
-def _open_polls_of(session: Session, organisation_id: int) -> list[Poll]:
-    return list(
-        session.scalars(
-            sa.select(Poll)
-            .join(VotingUnit, VotingUnit.poll_id == Poll.id)
-            .where(VotingUnit.organisation_id == organisation_id, Poll.state == PollState.OPEN)
-            .order_by(Poll.id)
-            .with_for_update(read=True, of=Poll)  # closing waits, so that whoever is invited hears the outcome
-        )
-    )
+def sits(session: Session, contact: Contact, day: date) -> bool:
+    """Whether a contact holds a seat on a day, or will."""
+    held = sitting_on(day) | (Seat.starts_on > day)
+    return bool(session.scalar(sa.select(sa.exists().where(Seat.contact_id == contact.id, held))))
+
+
+def _older(mail: Mail, since: datetime | None) -> bool:
+    """Whether a mail was made for an address that is in use no longer."""
+    return since is not None and mail.created_at < since
+
+
+def _added_before(
+    session: Session, email: str, given: dict[str, Any], organisation: Organisation | None, mode: Mode
+) -> Contact:
+    """Who has the address already, where it is the second click of one addition; else `AddressTaken`."""
+    known = session.scalars(sa.select(Contact).where(Contact.email_key == address_key(email))).one()
+    same = (known.version, known.left_at) == (1, None)
+    same = same and all(getattr(known, field) == value for field, value in given.items())
+    found = {each.organisation.id: each.general for each in people.represents(session, known.id)}
+    if same and found == ({organisation.id: mode} if organisation is not None else {}):
+        return known
+    raise AddressTaken(known)
+
+
+def _write(session: Session, contact: Contact, wanted: dict[str, Any]) -> None:
+    """Write the new values; the address of another, also one that is written at this moment, is refused."""
+    key = address_key(wanted["email"])
+    taken = invitations.contact_by_address(session, key)
+    if taken is not None and taken.id != contact.id:
+        raise AddressTaken(taken)
+    try:
+        with session.begin_nested():
+            for field, value in wanted.items():
+                setattr(contact, field, value)
+            contact.email_key = key
+    except IntegrityError:
+        raise AddressTaken(session.scalars(sa.select(Contact).where(Contact.email_key == key)).one()) from None
+
+
+def _mail_again(session: Session, now: datetime, contact: Contact) -> None:
+    """Mail what is open to the new address; what waits to go out goes there by itself."""
+    if contact.left_at is not None:
+        return
+    waits = set(session.scalars(sa.select(Mail.invitation_id).where(Mail.contact_id == contact.id,
+                                                                    Mail.state.in_(WAITING))))  # fmt: skip
+    for found in invitations.still_open(session, contact.id, now):
+        if found.id not in waits and found.poll is not None:
+            queue_mail(session, now, "ballot-invitation", f"again:{found.id}:v{contact.version}",
+                       campaign=f"poll:{found.poll_id}:again", contact_id=contact.id, invitation_id=found.id,
+                       expires_at=found.poll.closes_at)  # fmt: skip
+    for found in people.waiting_invitations(session, contact.id):
+        if found.id not in waits:
+            queue_mail(session, now, f"{found.kind}-invitation", f"{found.nomination_id}:v{contact.version}",
+                       campaign="contact-details", contact_id=contact.id, invitation_id=found.id,
+                       expires_at=invitations.link_of(session, found.id).expires_at)  # fmt: skip
+
+
+def _sit_again(session: Session, contact: Contact, left_on: date) -> None:
+    """Give the seats back that leaving ended, as the record of it says."""
+    last = session.scalars(
+        sa.select(AuditRow)
+        .where(AuditRow.subject == f"contact:{contact.id}", AuditRow.act == "contact-left")
+        .order_by(AuditRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    for seat_id, ends_on in last.detail.get("seats", []) if last is not None else []:
+        seat = session.get(Seat, seat_id)
+        if seat is not None and seat.contact_id == contact.id and seat.ends_on == left_on:
+            seat.ends_on = date.fromisoformat(ends_on) if ends_on else None

@@ -22,23 +22,52 @@ def audit(session: Session, now: datetime, act: str, actor: str, subject: str, *
     session.add(AuditRow(at=now, act=act, actor=actor, subject=subject, detail=detail))
 
 
-def raise_matter(session: Session, now: datetime, key: str, text: str) -> None:
-    """Put something before staff, once a key."""
-    session.execute(insert_new(session, Matter).values(key=key, text=text, raised_at=now))
+def raise_matter(
+    session: Session,
+    now: datetime,
+    key: str,
+    text: str,
+    *,
+    poll_id: int | None = None,
+    unit_id: int | None = None,
+    mail_id: int | None = None,
+    **detail: Any,
+) -> None:
+    """Put something before staff, once a key.
+
+    Pages word it by what stands before the first colon of the key (`wording.matter`), out of the poll, unit and mail
+    that it is about and of `detail`; `text` is the same in English, for the command line.
+    """
+    session.execute(
+        insert_new(session, Matter).values(
+            key=key, text=text, raised_at=now, poll_id=poll_id, unit_id=unit_id, mail_id=mail_id,
+            detail=detail or sa.null(),
+        )
+    )  # fmt: skip
 
 
-def raise_matter_each(session: Session, now: datetime, rows: sa.Select[str, str]) -> None:
-    """Put before staff each key and text that a question finds, in one statement, once a key."""
+def raise_matter_each(session: Session, now: datetime, rows: sa.Select[str, str, int, int]) -> None:
+    """Put before staff each key, text, poll and unit that a question finds, in one statement, once a key."""
     session.flush()
     rows = rows.add_columns(sa.literal(now, Matter.__table__.c.raised_at.type))
-    session.execute(insert_new(session, Matter).from_select(["key", "text", "raised_at"], rows))
+    names = ["key", "text", "poll_id", "unit_id", "raised_at"]
+    session.execute(insert_new(session, Matter).from_select(names, rows))
 
 
-def settle_matter(session: Session, now: datetime, key: str) -> None:
-    """Tick a matter off, where there is one of that key that still waits."""
+def settle_matter(session: Session, now: datetime, key: str, *, actor: str = STAFF) -> bool:
+    """Tick a matter off, where there is one of that key that still waits; whether there was."""
     waiting = sa.update(Matter).where(Matter.key == key, Matter.settled_at.is_(None))
-    if session.execute(waiting.values(settled_at=now).returning(Matter.id)).one_or_none() is not None:
-        audit(session, now, "matter-settled", STAFF, key)
+    done = waiting.values(settled_at=now, settled_by_id=staff_id(actor)).returning(Matter.id)
+    matter_id = session.execute(done).scalar_one_or_none()
+    if matter_id is not None:
+        audit(session, now, "matter-settled", actor, f"matter:{matter_id}", key=key)
+    return matter_id is not None
+
+
+def staff_id(actor: str) -> int | None:
+    """Which of the staff an actor is; `None` for the command line, the runner and contacts."""
+    who, _, number = actor.partition(":")
+    return int(number) if who == STAFF and number else None
 
 
 def queue_mail(

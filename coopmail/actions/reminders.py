@@ -7,13 +7,13 @@ from datetime import datetime, time, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from coopmail.actions.records import queue_mail_to, raise_matter
+from coopmail.actions.records import STAFF, audit, queue_mail_to, raise_matter
 from coopmail.charter import Charter
+from coopmail.clock import Clock
 from coopmail.domain.base import insert_new
 from coopmail.domain.calendar import brussels_day, in_brussels, reminder_days, working_day
-from coopmail.domain.contacts import Contact
-from coopmail.domain.links import Invitation
-from coopmail.domain.polls import Ballot, Poll, PollState, Reminder, ReminderState
+from coopmail.domain.polls import Poll, PollState, Reminder, ReminderState
+from coopmail.queries import reminders as questions
 
 
 def plan(session: Session, poll: Poll, charter: Charter, after: datetime | None = None) -> None:
@@ -54,32 +54,49 @@ def send_due(session: Session, now: datetime, charter: Charter) -> None:
         reminder.state = ReminderState.MISSED
         if latest[reminder.poll_id] is reminder and poll.state is PollState.OPEN:
             text = f"The reminder of {reminder.day} for poll {poll.slug} was not sent: no runner was there in time."
-            raise_matter(session, now, f"reminder:{poll.id}:{reminder.day}", text)
+            key = f"reminder:{poll.id}:{reminder.day}"
+            raise_matter(session, now, key, text, poll_id=poll.id, day=str(reminder.day))
     if waiting:
         _queue(session, now, waiting)
 
 
 def _queue(session: Session, now: datetime, poll_ids: list[int]) -> None:
     """One mail to each contact with something open in these polls; what it holds is asked when it is sent."""
-    answered = sa.exists().where(Ballot.unit_id == Invitation.unit_id)
-    contacts = (
-        sa.select(Invitation.contact_id)
-        .join(Poll, Poll.id == Invitation.poll_id)
-        .join(Contact, Contact.id == Invitation.contact_id)
-        .where(
-            Invitation.poll_id.in_(poll_ids),
-            Invitation.revoked_at.is_(None),
-            Contact.left_at.is_(None),
-            Poll.state == PollState.OPEN,
-            ~answered,
-        )
-        .distinct()
-        .subquery()
-    )
+    _queue_to(session, now, questions.to_remind(poll_ids))
+
+
+def _queue_to(session: Session, now: datetime, who: sa.Select[int]) -> None:
+    contacts = who.subquery()
     today = brussels_day(now)
     end_of_day = in_brussels(today + timedelta(days=1), time(0))
     queue_mail_to(session, now, "reminder", str(today), campaign=f"reminder:{today}", contacts=contacts,
                   expires_at=end_of_day)  # fmt: skip
+
+
+def remind_now(session: Session, now: Clock, poll_id: int, *, actor: str = STAFF) -> int:
+    """Remind of a poll at once, on staff's word; how many mails that is.
+
+    They go to whoever has not answered and can be reached, and hold all that is open for that person. Whoever had
+    today's reminder gets no second one, so that another press adds nothing; the runner sends none after it today.
+    Raises `PollNotOpen`.
+    """
+    poll = session.scalars(
+        sa.select(Poll).where(Poll.id == poll_id).with_for_update().execution_options(populate_existing=True)
+    ).one()
+    moment = now()
+    poll.check_open(moment)
+    today = brussels_day(moment)
+    number = questions.remindable(session, poll.id, today).mails
+    if number == 0:
+        return 0
+    # The day before its mails, as `send_due` does: else the two could wait for each other.
+    session.execute(insert_new(session, Reminder).values(poll_id=poll.id, day=today, state=ReminderState.QUEUED))
+    session.execute(
+        sa.update(Reminder).where(Reminder.poll_id == poll.id, Reminder.day == today).values(state=ReminderState.QUEUED)
+    )
+    _queue_to(session, moment, questions.to_remind([poll.id]).where(questions.reachable()))
+    audit(session, moment, "poll-reminded", actor, f"poll:{poll.id}", mails=number)
+    return number
 
 
 def cancel(session: Session, poll_id: int) -> None:

@@ -54,11 +54,19 @@ def _compare(hashed: str, expected: str | None) -> None:
 def _say(found: BallotList, counted: Count) -> None:
     labels = {option.key: option.label_en or option.label_nl for option in found.options}
     click.echo(f"{found.slug}: {found.title_en or found.title_nl}")
-    click.echo(f"{'Secret' if found.secret else 'Open'} poll: {len(found.ballots)} ballots with {counted.cast} votes of"
+    ballots = sum(weight > 0 for _, _, weight in found.ballots)
+    click.echo(f"{'Secret' if found.secret else 'Open'} poll: {ballots} ballots with {counted.cast} votes of"
                f" the {counted.electorate} that could be cast, {counted.abstentions} of them abstentions.")  # fmt: skip
     for key, votes in counted.tally.items():
         click.echo(f"  {votes:>7}  {labels[key]}")
     click.echo(f"Verdict: {_verdict(counted, labels)}")
+    if found.apart:
+        heard = ballot_list.recount_apart(found)
+        click.echo(
+            f"Heard apart, without a vote: {heard.cast} of {found.apart}, {heard.abstentions} of them abstentions."
+        )
+        for key, number in heard.tally.items():
+            click.echo(f"  {number:>7}  {labels[key]}")
 
 
 def _verdict(counted: Count, labels: dict[str, str]) -> str:

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
 from coopmail import wording
-from coopmail.actions import electorate
+from coopmail.actions import decisions, electorate, poll_drafts
 from coopmail.actions import polls as actions
 from coopmail.cli.office import office
-from coopmail.cli.poll_file import PollEntry, build_poll, closing_time, read_poll_file
-from coopmail.domain.ballot_list import LEAST
+from coopmail.cli.poll_file import build_poll, closing_time, read_poll_file, said
 from coopmail.domain.calendar import brussels_day
 from coopmail.domain.polls import Poll, PollState
 from coopmail.errors import PollFileError
@@ -47,10 +47,9 @@ def check(file: Path) -> None:
     with office() as found:
         with found.db.reading() as (session, now):
             poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
-            _refuse_past(file, entry, now())
+            _refuse_today(session, file, poll, now())
             units = electorate.size(session, poll, now())
-            _refuse_small(file, poll, units)
-            notes = _warnings(found, entry, now())
+            notes = _warnings(found, poll, now())
         click.echo(f"{entry.slug}: {len(entry.options)} options, closes {wording.moment(closing_time(entry.closes))}.")
         kind = "Secret" if entry.secret else "Not secret: the outcome shows how each one voted"
         click.echo(f"{kind}. {units} may vote today; who may is decided at opening.")
@@ -66,8 +65,7 @@ def draft(file: Path) -> None:
     with office() as found:
         with found.db.transaction() as (session, now):
             poll = build_poll(session, entry, file.parent, found.charter.polls_on(brussels_day(now())))
-            _refuse_past(file, entry, now())
-            _refuse_small(file, poll, electorate.size(session, poll, now()))
+            _refuse_today(session, file, poll, now())
             actions.draft_poll(session, now, poll)
         click.echo(f"Draft {entry.slug} is written. To open it: coopmail polls open {entry.slug}")
 
@@ -83,7 +81,7 @@ def open_(slug: str, yes: bool) -> None:
         _ask(yes, f"Open {slug}, and mail everyone who may vote? Mails cannot be taken back.")
         with found.db.transaction() as (session, now):
             poll = questions.by_slug(session, slug)
-            notes = actions.warnings(poll, now(), found.charter)
+            notes = _warnings(found, poll, now())
             poll = actions.open_poll(session, poll.id, now, found.basis)
             turnout = questions.turnout(session, poll.id)
             mails = outbox.counts(session, f"poll:{poll.id}:invitation").get("queued", 0)
@@ -191,7 +189,7 @@ def withdraw(slug: str, reason: str, yes: bool) -> None:
 def decide(slug: str, text: str, text_en: str, grounds: str) -> None:
     """Write the decision that rests on a closed poll."""
     with office() as found, found.db.transaction() as (session, now):
-        decision = actions.decide_poll(session, questions.by_slug(session, slug).id, now, text, text_en, grounds)
+        decision = decisions.decide_poll(session, questions.by_slug(session, slug).id, now, text, text_en, grounds)
     click.echo(f"Decision {decision.number} is recorded and stands on the poll's page; nobody is mailed.")
 
 
@@ -221,27 +219,14 @@ def _secrecy(poll: Poll) -> str:
     return "; secret" if poll.closed_at is None and poll.withdrawn_at is None else "; secret, its key not destroyed yet"
 
 
-def _refuse_small(file: Path, poll: Poll, units: int) -> None:
-    if poll.secret and units < LEAST:
-        raise PollFileError(
-            f"{file.name}: secret: {units} may vote today, and a secret poll wants {LEAST} or more: the count would"
-            " tell who voted what."
-        )
+def _refuse_today(session: Session, file: Path, poll: Poll, now: datetime) -> None:
+    for wrong in poll_drafts.faults_today(session, poll, now):
+        raise PollFileError(f"{file.name}: {said(wrong)}")
 
 
-def _refuse_past(file: Path, entry: PollEntry, now: datetime) -> None:
-    if closing_time(entry.closes) <= now:
-        raise PollFileError(f"{file.name}: closes: this time has passed; choose a later one.")
-
-
-def _warnings(found: Parts, entry: PollEntry, now: datetime) -> list[str]:
-    notes = actions.warnings(Poll(closes_at=closing_time(entry.closes)), now, found.charter)
-    texts = ("title", "summary", "next_step", "more")
-    lacking = [name for name in texts if getattr(entry, f"{name}_nl") and not getattr(entry, f"{name}_en")]
-    lacking += [f"options.{option.key}.label" for option in entry.options if not option.label_en]
-    if lacking:
-        notes.append(f"no English text for {', '.join(lacking)}: whoever reads English gets the Dutch.")
-    return notes
+def _warnings(found: Parts, poll: Poll, now: datetime) -> list[str]:
+    sentences = [wording.poll_warning(one) for one in actions.warnings(poll, now, found.charter)]
+    return [sentence[:1].lower() + sentence[1:] for sentence in sentences]
 
 
 def _ask(yes: bool, question: str) -> None:

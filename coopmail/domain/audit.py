@@ -25,9 +25,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from coopmail.domain.base import Base
+from coopmail.domain.outbox import Mail
+from coopmail.domain.polls import Poll, VotingUnit
+from coopmail.domain.staff import StaffMember
 
 AUDIT_HEAD = "audit-head"
 ERASED = "audit-erased"
@@ -79,6 +82,11 @@ class Matter(Base):
     mail_id: Mapped[int | None] = mapped_column(sa.ForeignKey("outbox.id"))
     detail: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
     settled_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff.id"))
+
+    poll: Mapped[Poll | None] = relationship()
+    unit: Mapped[VotingUnit | None] = relationship()
+    mail: Mapped[Mail | None] = relationship()
+    settled_by: Mapped[StaffMember | None] = relationship()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """The published list of a poll's ballots: canonical JSON that anyone can recount, and its hash.
 
 Canonical: one line of UTF-8 without spaces, keys sorted, strings escaped as JSON must and no further, ballots sorted
-by label. A ballot is `[label, marks, weight]`; the label is the receipt code in a secret poll, the unit's name in an
-open one. The hash is SHA-256 of exactly those bytes: it is stored at closing and mailed with the outcome.
+by label. A ballot is `[label, marks, weight]`; the label is the receipt code in a secret poll, the organisation's or
+the seat's name in an open one. Weight 0 is somebody without a vote, who is heard and counted apart: `apart` says how
+many were asked so, and is left out where none was. A person who stands for no organisation has `PERSON` for a label,
+and no name. The hash is SHA-256 of exactly those bytes: it is stored at closing and mailed with the outcome.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from coopmail.domain.counting import Count, Majority, Marks, Rule, ShareOf, TieRule, Verdict
+from coopmail.domain.counting import Count, Heard, Majority, Marks, Rule, ShareOf, TieRule, Verdict, hear
 from coopmail.domain.methods import METHODS
 from coopmail.domain.polls import Poll, write_marks
 from coopmail.errors import CoopmailError
@@ -24,6 +26,8 @@ from coopmail.errors import CoopmailError
 FORMAT = "coopmail-ballots-1"
 LEAST = 5
 """From so many ballots on a secret poll counts. Of fewer, any outcome would tell who voted what."""
+PERSON = "a person of the field"
+"""The label of every person who answers for no organisation: who said what stays between that person and staff."""
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _CHUNK = 500
 
@@ -54,8 +58,11 @@ class RuleEntry(msgspec.Struct, forbid_unknown_fields=True):
     status_quo: str | None
 
 
-class BallotList(msgspec.Struct, forbid_unknown_fields=True):
-    """A list as read from a file: all that is needed to count again. `electorate` is the votes that could be cast."""
+class BallotList(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A list as read from a file: all that is needed to count again. `electorate` is the votes that could be cast.
+
+    `apart` is how many without a vote were asked to be heard.
+    """
 
     format: Literal["coopmail-ballots-1"]
     slug: str
@@ -67,7 +74,8 @@ class BallotList(msgspec.Struct, forbid_unknown_fields=True):
     abstain: list[str]
     rule: RuleEntry
     electorate: Votes
-    ballots: list[tuple[str, list[str], Annotated[int, msgspec.Meta(ge=1)]]]
+    ballots: list[tuple[str, list[str], Votes]]
+    apart: Votes = 0
 
 
 def shows_counts(poll: Poll, cast: int) -> bool:
@@ -85,7 +93,9 @@ def too_few(options: Sequence[str], cast: int, electorate: int) -> Count:
     return Count(dict.fromkeys(options, 0), cast, 0, electorate, False, verdict)
 
 
-def pieces(poll: Poll, electorate: int, ballots: Iterable[tuple[str, str, int]]) -> Iterator[bytes]:
+def pieces(
+    poll: Poll, electorate: int, ballots: Iterable[tuple[str, str, int]], apart: int = 0
+) -> Iterator[bytes]:  # fmt: skip
     """The list as bytes, piece by piece. `ballots` are (label, marks as text, weight), sorted as bytes sort."""
     rest = {
         "electorate": electorate,
@@ -98,8 +108,9 @@ def pieces(poll: Poll, electorate: int, ballots: Iterable[tuple[str, str, int]])
         "title_en": poll.title_en,
         "title_nl": poll.title_nl,
     }
-    # `abstain` and `ballots` are the first keys in the order of the alphabet.
-    yield f'{{"abstain":{_encode(poll.abstain_keys)},"ballots":['.encode()
+    # `abstain`, `apart` and `ballots` are the first keys in the order of the alphabet.
+    heard = f'"apart":{apart},' if apart else ""
+    yield f'{{"abstain":{_encode(poll.abstain_keys)},{heard}"ballots":['.encode()
     waiting: list[str] = []
     separator = ""
     for label, marks, weight in ballots:
@@ -138,6 +149,9 @@ def read(raw: bytes) -> BallotList:
             raise ListUnreadable(f"The ballot of {label} is not a ballot of this poll.")
     if sum(weight for _, _, weight in found.ballots) > found.electorate:
         raise ListUnreadable("This list holds more votes than could be cast.")
+    heard = sum(weight == 0 for _, _, weight in found.ballots)
+    if heard > found.apart or (found.secret and found.apart):
+        raise ListUnreadable("This list holds more ballots without a vote than were asked, or a secret one.")
     return found
 
 
@@ -145,7 +159,8 @@ def recount(found: BallotList) -> Count:
     """Count a list as it was counted at closing. None is published of a secret poll with fewer than `LEAST` ballots."""
     profile: Counter[Marks] = Counter()
     for _, marks, weight in found.ballots:
-        profile[tuple(marks)] += weight
+        if weight:
+            profile[tuple(marks)] += weight
     quorum = Fraction(found.rule.quorum) if found.rule.quorum else None
     rule = Rule(
         found.rule.majority, Fraction(found.rule.share), found.rule.share_of, quorum, found.rule.tie,
@@ -153,6 +168,12 @@ def recount(found: BallotList) -> Count:
     )  # fmt: skip
     keys = [option.key for option in found.options]
     return METHODS[found.method].counting(profile, keys, found.abstain, found.electorate, rule)
+
+
+def recount_apart(found: BallotList) -> Heard:
+    """Count again what those said who have no vote."""
+    profile = Counter(tuple(marks) for _, marks, weight in found.ballots if weight == 0)
+    return hear(profile, [option.key for option in found.options], found.abstain)
 
 
 def canonical(found: BallotList) -> bytes:

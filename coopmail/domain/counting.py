@@ -64,6 +64,15 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """How often each option was marked, in the poll's order, by how many, and how many of them abstained."""
+
+    tally: dict[str, int]
+    cast: int
+    abstentions: int
+
+
+@dataclass(frozen=True)
 class Count:
     """A result, in votes. `tally` has every option in the poll's order; `tied` names those that stood equal on top."""
 
@@ -90,6 +99,15 @@ def count(
     One choice of several is the case of one mark a ballot, approval the case of more. `options` are the keys in the
     poll's order, abstentions among them; `electorate` is the number of votes that could be cast.
     """
+    abstaining, heard = frozenset(abstain), hear(profile, options, abstain)
+    tally, cast, abstentions = heard.tally, heard.cast, heard.abstentions
+    quorum_met = rule.quorum is None or Fraction(cast) >= rule.quorum * electorate
+    verdict, winner, tied = _judge(tally, abstaining, cast, cast - abstentions, electorate, quorum_met, rule)
+    return Count(tally, cast, abstentions, electorate, quorum_met, verdict, winner, tied)
+
+
+def hear(profile: Mapping[Marks, int], options: Sequence[str], abstain: Iterable[str]) -> Heard:
+    """Add up a profile and judge nothing: all that is told of those who are heard apart, without a vote."""
     abstaining = frozenset(abstain)
     tally = dict.fromkeys(options, 0)
     abstentions = 0
@@ -98,10 +116,7 @@ def count(
             tally[key] += weight
         if abstaining.issuperset(marks):
             abstentions += weight
-    cast = sum(profile.values())
-    quorum_met = rule.quorum is None or Fraction(cast) >= rule.quorum * electorate
-    verdict, winner, tied = _judge(tally, abstaining, cast, cast - abstentions, electorate, quorum_met, rule)
-    return Count(tally, cast, abstentions, electorate, quorum_met, verdict, winner, tied)
+    return Heard(tally, sum(profile.values()), abstentions)
 
 
 def _judge(

@@ -11,6 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from coopmail.domain.base import Base, Versioned, enumeration
 
 
+PROVINCES = ("Antwerpen", "Brussel", "Limburg", "Oost-Vlaanderen", "Vlaams-Brabant", "West-Vlaanderen")
+"""The Flemish provinces, and Brussels, which lies in none and is written like one."""
+MOST_PEOPLE = 20_000_000
+"""No organisation serves more people; a larger number is a slip of the pen."""
+
+
 class OrganisationKind(enum.StrEnum):
     """What an organisation is."""
 
@@ -23,7 +29,8 @@ class Organisation(Versioned, Base):
     """An organisation of the field; with a running `Subscription` it is a member (coöperant), by itself.
 
     `code` is the cooperative's own number for it, where it has one: an import knows the organisation by it. After
-    `ended_on` (it merged into another, or ceased) it takes no part in anything new; what it decided in stays.
+    `ended_on`, its last day (it merged into another, or ceased), it takes no part in anything new; what it decided in
+    stays. `merged_into_id` is the organisation that goes on today: it moves along when that one merges in its turn.
     """
 
     __tablename__ = "organisations"

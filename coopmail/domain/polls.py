@@ -364,8 +364,8 @@ def read_marks(text: str) -> Marks:
 
 
 def unit_cost(poll: Poll, option: Option, unit: VotingUnit) -> int | None:
-    """What an option costs a unit of an open poll, in cents; `None` where the costs are not shared."""
-    return member_share(option, unit.population, poll.population, poll.units)
+    """What an option costs a unit of an open poll, in cents; `None` where it bears no share: members share costs."""
+    return member_share(option, unit.population, poll.population, poll.units) if unit.weight else None
 
 
 def member_share(option: Option, population: int, total_population: int, units: int) -> int | None:

@@ -16,31 +16,15 @@ from coopmail.domain.counting import Marks
 from coopmail.domain.links import Invitation
 from coopmail.domain.polls import Ballot, Poll, PollState, unit_cost
 from coopmail.forms.kind import Data, Kind, Page, lazy, one_line, tidy
-from coopmail.queries import ballots
+from coopmail.queries import ballots, matters
 from coopmail.queries import polls as questions
 
 
-class BallotForm(Form):
-    """The keys chosen, and a name where several people read the mailbox. Nothing is filled in beforehand."""
+class MarksForm(Form):
+    """The keys chosen in a poll. Nothing is filled in beforehand."""
 
+    poll: Poll
     choice = SelectMultipleField(validate_choice=False)
-    answered_by = StringField(
-        lazy("Your own name"),
-        filters=[tidy],
-        validators=[
-            DataRequired(lazy("Type your own name: several people read this mailbox.")),
-            Length(max=120, message=lazy("Keep your name under 120 characters.")),
-            one_line,
-        ],
-    )
-
-    def __init__(self, page: Page, formdata: Data | None) -> None:
-        super().__init__(formdata)
-        poll = page.invitation.poll
-        assert poll is not None
-        self.poll: Poll = poll
-        if not page.invitation.contact.functional:
-            del self.answered_by
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -65,6 +49,28 @@ class BallotForm(Form):
         raise ValidationError(lazy("Abstaining cannot go together with another choice: untick one of them."))
 
 
+class BallotForm(MarksForm):
+    """The keys chosen, and a name where several people read the mailbox. Nothing is filled in beforehand."""
+
+    answered_by = StringField(
+        lazy("Your own name"),
+        filters=[tidy],
+        validators=[
+            DataRequired(lazy("Type your own name: several people read this mailbox.")),
+            Length(max=120, message=lazy("Keep your name under 120 characters.")),
+            one_line,
+        ],
+    )
+
+    def __init__(self, page: Page, formdata: Data | None) -> None:
+        super().__init__(formdata)
+        poll = page.invitation.poll
+        assert poll is not None
+        self.poll = poll
+        if not page.invitation.contact.functional:
+            del self.answered_by
+
+
 def read(session: Session, invitation: Invitation, now: datetime, basis: Basis) -> Page:
     """The question, what each option costs this unit, what was answered, and the outcome once there is one.
 
@@ -81,6 +87,8 @@ def read(session: Session, invitation: Invitation, now: datetime, basis: Basis) 
         "poll": poll,
         "unit": unit,
         "seat": unit.seat_id is not None,
+        "alone": unit.contact_id is not None,
+        "without_vote": unit.weight == 0,
         "shares": {option.key: unit_cost(poll, option, unit) for option in poll.options},
         "ballot": ballot,
         "marks": marks,
@@ -88,6 +96,7 @@ def read(session: Session, invitation: Invitation, now: datetime, basis: Basis) 
         "outcome": outcome,
         "rows": ballots.shown(session, poll, outcome),
         "decision": questions.decision_of(session, poll.id),
+        "contest": matters.contest_of(session, ballot) if ballot is not None else None,
         "now": now,
     }
     return Page(invitation, unit.name, poll.accepts_answers(now), facts)
@@ -128,8 +137,8 @@ BALLOT = Kind(
     name="ballot",
     page="respond/ballot.html",
     paper="respond/draft.html",
-    mails=("ballot-invitation", "ballot-receipt", "ballot-by-colleague", "ballot-outcome", "poll-extended",
-           "poll-withdrawn", "reminder"),
+    mails=("ballot-invitation", "ballot-receipt", "ballot-by-colleague", "ballot-recorded", "ballot-outcome",
+           "poll-extended", "poll-withdrawn", "reminder"),
     read=read,
     form=BallotForm,
     answer=answer,

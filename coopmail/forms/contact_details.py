@@ -10,8 +10,9 @@ from wtforms import EmailField, Form, RadioField, StringField, TelField, Validat
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # the stubs are of 3.2
 from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Optional, Regexp
 
-from coopmail.actions import contacts
+from coopmail.actions import nominations
 from coopmail.actions.basis import Basis
+from coopmail.actions.representations import stood_for
 from coopmail.clock import Clock
 from coopmail.domain.contacts import Nomination, valid_address
 from coopmail.domain.links import Invitation
@@ -110,12 +111,13 @@ class ContactDetailsForm(Form):
             raise ValidationError(lazy("Choose a language."))
 
 
-def read(_session: Session, invitation: Invitation, _now: datetime, _basis: Basis) -> Page:
+def read(session: Session, invitation: Invitation, _now: datetime, _basis: Basis) -> Page:
     """Who named this person, for which organisation, and whether that was answered."""
     nomination = invitation.nomination
     assert nomination is not None
+    still = stood_for(session, nomination.named_by, nomination.organisation_id, votes=True)
     facts = {"nomination": nomination}
-    return Page(invitation, nomination.organisation.name, nomination.answered_at is None, facts)
+    return Page(invitation, nomination.organisation.name, nomination.answered_at is None and still, facts)
 
 
 def form(_page: Page, formdata: Data | None) -> ContactDetailsForm:
@@ -138,7 +140,7 @@ def repeats(page: Page, form: Form) -> bool:
 def answer(session: Session, now: Clock, basis: Basis, page: Page, form: Form) -> None:
     """Confirm or decline."""
     assert isinstance(form, ContactDetailsForm)
-    contacts.answer_nomination(
+    nominations.answer_nomination(
         session, now, basis, page.invitation.id,
         accepts=form.answer.data == "accept", name=form.name.data or "", language=form.language.data or "nl",
         telephone=form.telephone.data or "",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +14,10 @@ from wtforms import Field, Form, ValidationError
 
 from coopmail.actions.basis import Basis
 from coopmail.clock import Clock
+from coopmail.domain.lines import has_address, has_unseen, tidy
 from coopmail.domain.links import Invitation
+
+__all__ = ["Data", "Filled", "Kind", "Page", "lazy", "one_line", "tidy"]
 
 Data = MultiDict[str, str]
 Filled = TypeVar("Filled", bound=Form)
@@ -57,15 +58,10 @@ def lazy(text: str) -> str:
     return cast("str", lazy_gettext(text))  # a LazyString, which WTForms takes wherever it takes a text
 
 
-def tidy(text: str | None) -> str:
-    """A line as typed, in NFC, without white space around it and with single spaces inside."""
-    return " ".join(unicodedata.normalize("NFC", text or "").split())
-
-
 def one_line(_form: Form, found: Field) -> None:
     """Refuse controls, marks that turn the direction of writing (a name can look like another by them), and links."""
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for char in found.data or ""):
+    if has_unseen(found.data or ""):
         raise ValidationError(lazy("Remove the invisible characters: type the text again instead of pasting it."))
-    if re.search(r"[/@]|www\.|\w\.\w{2,}", found.data or "", re.IGNORECASE):
+    if has_address(found.data or ""):
         # A name stands in other people's mails, where a mail program would make a link of it.
         raise ValidationError(lazy("Type a name here, without an address of a page or of mail."))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from coopmail.actions import contacts, sign_in
-from coopmail.actions.records import raise_matter
+from coopmail.actions import contacts, link_requests, sign_in
 from coopmail.mail.delivery import deliver_due
 from coopmail.parts import parts
 from coopmail.queries import outbox, staff
@@ -23,7 +22,7 @@ def answer_link_requests(app: Flask) -> None:
         if not outbox.link_is_requested(session):
             return
     with office.db.transaction() as (session, now):
-        contacts.answer_link_requests(session, now(), office.basis)
+        link_requests.answer_link_requests(session, now(), office.basis)
 
 
 def mail_sign_in_codes(app: Flask) -> None:
@@ -43,14 +42,4 @@ def report_bounces(app: Flask) -> None:
         if not outbox.bounced_unraised(session):
             return
     with office.db.transaction() as (session, now):
-        for mail in outbox.bounced_unraised(session):
-            who = mail.contact.name if mail.contact else mail.staff.name if mail.staff else "–"
-            raise_matter(
-                session,
-                now(),
-                f"mail:{mail.id}",
-                f"A mail ({mail.template}) to {who} did not arrive: {mail.reply}",
-                mail_id=mail.id,
-                poll_id=mail.invitation.poll_id if mail.invitation else None,
-                unit_id=mail.invitation.unit_id if mail.invitation else None,
-            )
+        contacts.note_bounces(session, now())

@@ -7,6 +7,7 @@ may still hold of deleted rows, and only then is it recorded that the key is des
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -38,13 +39,15 @@ def destroy_poll_keys(app: Flask) -> None:
     if due and not vault.holds(place):
         _tell(office, "poll-keys", "The folder with the keys of secret polls is not where COOPMAIL_KEY_FOLDER says, so"
               " the keys of polls that are over cannot be destroyed. Every process wants the same folder. If it was"
-              f" deleted for good, make an empty folder {office.settings.key_folder / place}.")  # fmt: skip
+              f" deleted for good, make an empty folder {office.settings.key_folder / place}.",
+              folder=str(office.settings.key_folder / place))  # fmt: skip
         return
     for poll_id, changed in vault.polls(place).items():
         try:
             _destroy_unneeded(office, place, poll_id, changed)
         except OSError as error:
-            _tell(office, f"destroy-key:{poll_id}", f"The key file of poll {poll_id} cannot be destroyed: {error}")
+            _tell(office, f"destroy-key:{poll_id}", f"The key file of poll {poll_id} cannot be destroyed: {error}",
+                  error=str(error))
     gone = [poll_id for poll_id in due if poll_id not in vault.polls(place)]
     if gone and office.db.scrub(SealedBallot.__tablename__, PollKey.__tablename__):
         with office.db.transaction() as (session, now):
@@ -79,11 +82,14 @@ def _watch(office: Parts) -> None:
                 # It may have been closed, and its key destroyed, after this session began to read.
                 office.db.look_again(session)
                 if session.scalar(sa.select(Poll.state).where(Poll.id == poll.id)) is PollState.OPEN:
-                    _tell(office, f"poll-key:{poll.id}", f"Secret poll {poll.slug} takes no answers: {error} Put the"
-                          " file back; without it the poll cannot be counted.")  # fmt: skip
+                    text = (
+                        f"Secret poll {poll.slug} takes no answers: {error} Put the file back; without it the poll"
+                        " cannot be counted."
+                    )
+                    _tell(office, f"poll-key:{poll.id}", text, poll_id=poll.id, error=str(error))
 
 
-def _tell(office: Parts, key: str, text: str) -> None:
+def _tell(office: Parts, key: str, text: str, *, poll_id: int | None = None, **detail: Any) -> None:
     _log.error("poll-key", matter=key, text=text)
     with office.db.transaction() as (session, now):
-        raise_matter(session, now(), key, text)
+        raise_matter(session, now(), key, text, poll_id=poll_id, **detail)

@@ -42,6 +42,7 @@ def _cannot_count(office: Parts, poll_id: int, error: Exception) -> None:
             session, now(), f"close:{poll_id}",
             f"Secret poll {questions.whole(session, poll_id).slug} cannot be closed and counted: {error} It takes no"
             " answers any more. If the key file can be put back it closes by itself; else withdraw it with a reason.",
+            poll_id=poll_id, error=str(error),
         )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def fault(session: Session, now: datetime, reason: str) -> None:
     state.blocked_until, state.reason = now + PAUSE, reason[:500]
     if state.failures >= TELL_STAFF_AFTER:
         text = f"The mail relay has not worked for some minutes: {reason}"
-        raise_matter(session, now, f"relay-down:{now:%Y-%m-%d}", text)
+        raise_matter(session, now, f"relay-down:{now:%Y-%m-%d}", text, reason=reason[:500])
 
 
 def well(session: Session) -> None:

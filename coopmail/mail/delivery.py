@@ -225,6 +225,7 @@ class _Run:
                 raise_matter(
                     session, self._now, f"sender-refused:{campaign}:{self._now:%Y-%m-%d}",
                     f"The relay refuses our sender, so campaign {campaign} waits for an hour: {reason}",
+                    campaign=campaign, reason=reason[:500],
                 )  # fmt: skip
 
     def _recorded(self) -> None:

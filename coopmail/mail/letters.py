@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from coopmail import wording
+from coopmail.actions import rehearsal
 from coopmail.config import Settings
 from coopmail.domain.contacts import Nomination
 from coopmail.domain.links import Invitation, Link
 from coopmail.domain.outbox import MailState, StopKind
-from coopmail.domain.polls import Audience, Outcome, Poll, PollState, Visibility, member_share, read_marks
+from coopmail.domain.polls import Audience, Channel, Outcome, Poll, PollState, Visibility, member_share, read_marks
 from coopmail.domain.staff import SignIn
 from coopmail.links import LinkSigner
-from coopmail.queries import invitations, polls
+from coopmail.queries import contacts, invitations, polls
 from coopmail.queries.outbox import Envelope
 
 
@@ -135,7 +136,7 @@ def _of_poll(desk: Desk, mail: Envelope) -> tuple[Poll, dict[str, Any]]:
     poll = desk.poll(mail)
     shares = {}
     for option in poll.options:
-        cents = member_share(option, mail.population, poll.population, poll.units)
+        cents = member_share(option, mail.population, poll.population, poll.units) if mail.weight else None
         shares[option.key] = wording.cost(option, cents) if cents is not None else ""
     address = _own_address(desk, mail)
     return poll, {
@@ -148,10 +149,24 @@ def _of_poll(desk: Desk, mail: Envelope) -> tuple[Poll, dict[str, Any]]:
     }
 
 
-def _question(poll: Poll) -> dict[str, Any]:
-    """What a poll asks: the same for each of its units, which are all seats or all organisations."""
-    seat = poll.audience is Audience.GROUP_SEATS
-    return {
+class Role(NamedTuple):
+    """As what one is asked: for a seat, as a person for oneself, or (neither) for an organisation; and with a vote.
+
+    Letters that differ in it share nothing.
+    """
+
+    seat: bool
+    person: bool
+    without_vote: bool
+
+
+def _role(mail: Envelope) -> Role:
+    return Role(mail.seat_id is not None, mail.person_id is not None, mail.weight == 0)
+
+
+def _question(poll: Poll, role: Role) -> dict[str, Any]:
+    """What a poll asks: the same for each of its units that are asked in one role."""
+    return role._asdict() | {
         "title": wording.said(poll, "title"),
         "summary": wording.said(poll, "summary"),
         "next_step": wording.said(poll, "next_step"),
@@ -166,18 +181,20 @@ def _question(poll: Poll) -> dict[str, Any]:
                 "label": wording.said(option, "label"),
                 "cost": wording.cost(option, option.cost_cents) if option.cost_cents is not None else "",
                 "abstain": option.abstain,
-                "for_unit": member_share(option, 1, poll.population, poll.units) is not None,
+                "for_unit": not role.without_vote and member_share(option, 1, poll.population, poll.units) is not None,
             }
             for option in poll.options
         ],
         "closes": wording.moment(poll.closes_at),
         "closes_short": wording.moment_short(poll.closes_at),
-        "seat": seat,
+        "members_only": poll.audience in (Audience.ALL_MEMBERS, Audience.SERVICE_MEMBERS),
+        "listed": wording.listed_without_name(poll),
     }
 
 
-def _about(desk: Desk, poll: Poll) -> Shared:
-    return desk.once("poll", poll, lambda: _question(poll))
+def _about(desk: Desk, mail: Envelope, poll: Poll) -> Shared:
+    role = _role(mail)
+    return desk.once(("poll", role), poll, lambda: _question(poll, role))
 
 
 def _invitation(desk: Desk, mail: Envelope) -> Letter:
@@ -185,7 +202,7 @@ def _invitation(desk: Desk, mail: Envelope) -> Letter:
     _still_open(desk, poll)
     if mail.ballot_version is not None:
         raise Unwanted(MailState.SUPPRESSED, "its unit has answered; the colleague was told so")
-    return Letter(_about(desk, poll), recipient)
+    return Letter(_about(desk, mail, poll), recipient)
 
 
 def _still_open(desk: Desk, poll: Poll) -> None:
@@ -201,8 +218,35 @@ def _receipt(desk: Desk, mail: Envelope) -> Letter:
     if mail.marks_text is not None:  # in a secret poll it is nowhere to be read, and no mail says it
         recipient["marks"] = wording.marks(poll, read_marks(mail.marks_text))
     changeable = poll.accepts_answers(desk.now)
-    shared = desk.once(("receipt", changeable), poll, lambda: _question(poll) | _ending(poll, changeable))
+    role = _role(mail)
+    shared = desk.once(
+        ("receipt", role, changeable), poll, lambda: _question(poll, role) | _ending(poll, changeable)
+    )  # fmt: skip
     return Letter(shared, recipient)
+
+
+def _recorded(desk: Desk, mail: Envelope) -> Letter:
+    """A vote that staff recorded, or took back: to everyone who votes for its unit."""
+    poll, recipient = _of_poll(desk, mail)
+    changeable, role = poll.accepts_answers(desk.now), _role(mail)
+    recipient["contest_link"] = f"{recipient['link']}/contest"
+    if "removed" in mail.context:
+        if mail.ballot_version is not None or not changeable:
+            raise Unwanted(MailState.SUPPRESSED, "the unit has answered since, or the poll is over")
+        said = {"removed": True, "changeable": True}
+        shared = desk.once(("removed", role), poll, lambda: _question(poll, role) | said)
+        return Letter(shared, recipient | {"reason": mail.context["removed"]})
+    if mail.ballot_version != mail.context["version"] or mail.cast_at is None or mail.recorded_by is None:
+        raise Unwanted(MailState.SUPPRESSED, "the answer was changed since; a later mail says so")
+    recipient |= {
+        "answered_by": mail.answered_by, "cast_at": wording.moment(mail.cast_at), "recorded_by": mail.recorded_by,
+        "recorded_at": wording.moment(mail.created_at), "proof": mail.proof or "",
+        "channel": wording.channel(mail.channel or Channel.LINK),
+        "marks": wording.marks(poll, read_marks(mail.marks_text or "[]")),
+    }  # fmt: skip
+    more = {"removed": False, "contestable": poll.state in (PollState.OPEN, PollState.CLOSED)}
+    key = ("recorded", role, changeable, more["contestable"])
+    return Letter(desk.once(key, poll, lambda: _question(poll, role) | more | _ending(poll, changeable)), recipient)
 
 
 def _ending(poll: Poll, changeable: bool) -> dict[str, Any]:
@@ -214,7 +258,8 @@ def _ending(poll: Poll, changeable: bool) -> dict[str, Any]:
 
 def _outcome(desk: Desk, mail: Envelope) -> Letter:
     poll, recipient = _of_poll(desk, mail)
-    shared = desk.once("outcome", poll, lambda: _question(poll) | _result(desk, poll))
+    role = _role(mail)
+    shared = desk.once(("outcome", role), poll, lambda: _question(poll, role) | _result(desk, poll))
     if mail.marks_text is not None:
         recipient["vote"] = wording.marks(poll, read_marks(mail.marks_text))
     else:
@@ -235,7 +280,6 @@ def _result(desk: Desk, poll: Poll) -> dict[str, Any]:
 
 
 def _counted(poll: Poll, outcome: Outcome) -> dict[str, Any]:
-    marks, valid = sum(outcome.tally.values()) or 1, outcome.cast - outcome.abstentions
     return {
         "sentence": wording.outcome(poll, outcome),
         "after": wording.next_step(poll, outcome),
@@ -245,29 +289,49 @@ def _counted(poll: Poll, outcome: Outcome) -> dict[str, Any]:
         "quorum_met": outcome.quorum_met,
         "has_quorum": poll.quorum is not None,
         "shows_counts": polls.shows_counts(poll, outcome),
-        "rows": [
-            {
-                "letter": wording.letter(place),
-                "label": wording.said(option, "label"),
-                "votes": outcome.tally[option.key],
-                "said": wording.votes(outcome.tally[option.key]),
-                "share": "–" if option.abstain else wording.share(outcome.tally[option.key], valid),
-                "width": round(outcome.tally[option.key] * 100 / marks),
-            }
-            for place, option in enumerate(poll.options)
-        ],
+        "rows": _rows(poll, outcome.tally, outcome.cast - outcome.abstentions),
+        "apart": wording.apart(outcome),
+        "rows_apart": _rows_apart(poll, outcome),
     }
+
+
+def _rows(poll: Poll, tally: dict[str, int], valid: int) -> list[dict[str, Any]]:
+    """What was said of each option."""
+    marks = sum(tally.values()) or 1
+    return [
+        {
+            "letter": wording.letter(place),
+            "label": wording.said(option, "label"),
+            "votes": tally[option.key],
+            "said": wording.votes(tally[option.key]),
+            "share": "–" if option.abstain else wording.share(tally[option.key], valid),
+            "width": round(tally[option.key] * 100 / marks),
+        }
+        for place, option in enumerate(poll.options)
+    ]
+
+
+def _rows_apart(poll: Poll, outcome: Outcome) -> list[dict[str, Any]]:
+    """The same of those who have no vote, where any of them answered."""
+    found = outcome.apart
+    if not found or not found["cast"]:
+        return []
+    rows = _rows(poll, found["tally"], found["cast"] - found["abstentions"])
+    return [row | {"said": wording.answers(row["votes"])} for row in rows]
 
 
 def _extended(desk: Desk, mail: Envelope) -> Letter:
     poll, recipient = _of_poll(desk, mail)
     _still_open(desk, poll)
-    return Letter(_about(desk, poll), recipient)
+    return Letter(_about(desk, mail, poll), recipient)
 
 
 def _withdrawn(desk: Desk, mail: Envelope) -> Letter:
     poll, recipient = _of_poll(desk, mail)
-    shared = desk.once("withdrawn", poll, lambda: _question(poll) | {"reason": poll.withdrawal_reason})
+    role = _role(mail)
+    shared = desk.once(
+        ("withdrawn", role), poll, lambda: _question(poll, role) | {"reason": poll.withdrawal_reason}
+    )  # fmt: skip
     return Letter(shared, recipient)
 
 
@@ -282,12 +346,12 @@ def _matter(desk: Desk, invitation: Invitation, link: Link) -> dict[str, Any]:
     address = desk.address(link.id, link.kind, link.key_version)
     if poll is None or unit is None:
         nomination = invitation.nomination
-        name = nomination.organisation.name if nomination else ""
+        name = wording.names(_handed_over(desk, nomination)) if nomination else ""
         return {"unit": name, "whom": name, "title": "", "closes": "",
                 "closes_short": "", "open": False, "link": address}  # fmt: skip
     return {
         "unit": unit.name,
-        "whom": poll.group.name if unit.seat_id is not None else unit.name,
+        "whom": poll.group.name if unit.organisation_id is None else unit.name,
         "title": wording.said(poll, "title"),
         "closes": wording.moment(poll.closes_at),
         "closes_short": wording.moment_short(poll.closes_at),
@@ -351,11 +415,78 @@ def _sign_in_code(desk: Desk, mail: Envelope) -> Letter:
     return Letter(NOTHING_SHARED, {"name": mail.name, "code": f"{code[:3]} {code[3:]}", "until": until})
 
 
+def _handed_over(desk: Desk, nomination: Nomination) -> list[str]:
+    """The organisations that a handover is about; once it is confirmed, those that were taken over."""
+    named = contacts.handed_over(desk.session, nomination)
+    return [each.organisation.name for each in named if each.accepted is not False or not nomination.accepted]
+
+
+def _handover(desk: Desk, mail: Envelope) -> Letter:
+    letter = _nomination(desk, mail)
+    nomination = _nomination_of(desk, mail)
+    units = _handed_over(desk, nomination)
+    own = {"unit": wording.names(units), "units": units, "former": nomination.named_by.name}
+    return Letter(NOTHING_SHARED, letter.recipient | own)
+
+
+def _handover_answered(desk: Desk, mail: Envelope) -> Letter:
+    units = _handed_over(desk, _nomination_of(desk, mail))
+    return Letter(NOTHING_SHARED, _nomination_answered(desk, mail).recipient | {"unit": wording.names(units)})
+
+
+def _mail_test(desk: Desk, mail: Envelope) -> Letter:
+    _standing(mail)
+    recipient = {"name": mail.name, "link": _own_address(desk, mail), "it_page": f"{desk.settings.base_url}/it"}
+    return Letter(NOTHING_SHARED, recipient)
+
+
+@dataclass(frozen=True)
+class _ProofDesk(Desk):
+    """A desk at which no link is signed: each leads to the console's own page."""
+
+    page: str = ""
+
+    def address(self, _link_id: str, _kind: str, _key_version: int) -> str:
+        """The page on which staff look at the poll."""
+        return self.page
+
+
+def proof(desk: Desk, poll: Poll, asked: rehearsal.Asked) -> Letter:
+    """The invitation that a contact would get to a poll that is not open yet, written as that one will be.
+
+    Its links lead to the console and hold no token; costs are shared over whoever would be asked now.
+    """
+    unit, contact = asked
+    rehearsal.invitation(desk.session, poll, asked, desk.now)
+    page = f"{desk.settings.base_url}/staff/polls/{poll.slug}/preview?unit={unit.code}&contact={contact.id}"
+    at = _ProofDesk(desk.ask, min(desk.now, poll.closes_at - rehearsal.A_MOMENT), desk.settings, desk.signer,
+                    Memory({poll.id: poll}), desk.keep, page)  # fmt: skip
+    known: dict[str, Any] = dict.fromkeys(Envelope._fields) | {
+        "name": contact.name, "functional": contact.functional, "invitation_id": 0, "poll_id": poll.id,
+        "poll_state": poll.state, "closes_at": poll.closes_at, "unit_id": 0, "unit": unit.name,
+        "population": unit.population, "seat_id": unit.seat_id, "person_id": unit.contact_id, "weight": unit.weight,
+        "link_id": "", "link_kind": "", "key_version": 0, "context": {},
+    }  # fmt: skip
+    letter = _invitation(at, Envelope(**known))
+    return Letter(letter.shared, letter.recipient | {"link": page, "person_link": page})
+
+
+def _poll_proof(desk: Desk, mail: Envelope) -> Letter:
+    poll = desk.session.get(Poll, mail.context["poll_id"])
+    if poll is None or poll.state is not PollState.DRAFT:
+        raise Unwanted(MailState.SUPPRESSED, "the poll is no draft any more")
+    asked = rehearsal.asked_as(desk.session, poll, desk.now, mail.context["unit"], mail.context["contact_id"])
+    if asked is None:
+        raise Unwanted(MailState.SUPPRESSED, "that contact would not be asked any more")
+    return proof(desk, polls.whole(desk.session, poll.id), asked)
+
+
 LETTERS: dict[str, Callable[[Desk, Envelope], Letter]] = {
     "sign-in-code": _sign_in_code,
     "ballot-invitation": _invitation,
     "ballot-receipt": _receipt,
     "ballot-by-colleague": _receipt,
+    "ballot-recorded": _recorded,
     "ballot-outcome": _outcome,
     "poll-extended": _extended,
     "poll-withdrawn": _withdrawn,
@@ -363,6 +494,11 @@ LETTERS: dict[str, Callable[[Desk, Envelope], Letter]] = {
     "new-link": _new_link,
     "contact-details-invitation": _nomination,
     "contact-details-answered": _nomination_answered,
+    "handover-invitation": _handover,
+    "handover-answered": _handover_answered,
+    "mail-test": _mail_test,
+    "poll-proof": _poll_proof,
 }
-ONE_OFF = frozenset({"sign-in-code", "reminder", "new-link", "contact-details-invitation", "contact-details-answered"})
+ONE_OFF = frozenset({"sign-in-code", "reminder", "new-link", "contact-details-invitation", "contact-details-answered",
+                     "handover-invitation", "handover-answered", "mail-test", "poll-proof"})  # fmt: skip
 """Letters that are rendered whole each time: nothing in them is shared, or lists are asked about."""

@@ -37,6 +37,6 @@ def actor_names(session: Session, actors: set[str]) -> dict[str, str]:
         ids = [int(key) for actor in actors for kind, _, key in [actor.partition(":")]
                if kind == prefix and key.isdecimal()]  # fmt: skip
         if ids:
-            found = session.execute(sa.select(table.id, table.name).where(table.id.in_(ids)))  # type: ignore[attr-defined]
+            found = session.execute(sa.select(table.id, table.name).where(table.id.in_(ids)))
             names |= {f"{prefix}:{key}": name for key, name in found}
     return names

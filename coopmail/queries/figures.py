@@ -38,7 +38,7 @@ def figures(session: Session, now: datetime) -> Figures:
     unsealed = sa.select(sa.func.count()).select_from(AuditRow).where(AuditRow.sequence.is_(None))
     return Figures(
         mails={(state, priority): number for state, priority, number in mails},
-        oldest_due=_oldest_due(session, now),
+        oldest_due=oldest_due(session, now),
         ballots=session.scalars(sa.select(sa.func.count()).select_from(Ballot)).one(),
         open_polls=session.scalars(open_polls).one(),
         unsealed=session.scalars(unsealed).one(),
@@ -46,7 +46,7 @@ def figures(session: Session, now: datetime) -> Figures:
     )
 
 
-def _oldest_due(session: Session, now: datetime) -> float:
+def oldest_due(session: Session, now: datetime) -> float:
     """Since when the mail that waits longest could have gone; one whose campaign is paused could not."""
     alive = sa.or_(Mail.expires_at.is_(None), Mail.expires_at > now)
     since = session.scalar(

@@ -19,6 +19,11 @@ def group_by_slug(session: Session, slug: str) -> Group:
     return group
 
 
+def listing(session: Session) -> list[Group]:
+    """Every group, by name."""
+    return list(session.scalars(sa.select(Group).order_by(Group.name, Group.id)))
+
+
 def service_by_slug(session: Session, slug: str) -> Service:
     """The service of that slug, or `UnknownSubject` that names those there are."""
     service = session.scalars(sa.select(Service).where(Service.slug == slug)).one_or_none()
@@ -34,6 +39,6 @@ def _known(session: Session, slugs: InstrumentedAttribute[str]) -> str:
     if session.scalar(sa.select(sa.exists().where(Organisation.id.is_not(None)))):
         return "There is none."
     return (
-        "No cooperative is loaded yet: today only `coopmail demo` loads one; importing your own members comes with the"
-        " console."
+        "No cooperative is loaded yet: import your organisations with `coopmail organisations import FILE`, or run"
+        " `coopmail demo` for an invented one."
     )

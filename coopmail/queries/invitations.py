@@ -118,13 +118,14 @@ def still_open(session: Session, contact_id: int, now: datetime) -> list[Invitat
 
 
 def live(session: Session, contact_id: int, now: datetime) -> list[Invitation]:
-    """Every invitation of a contact whose page still opens, the newest first."""
+    """Every invitation of a contact whose page still opens, the newest first; a test mail asks nothing to go back to."""
     return list(
         session.scalars(
             sa.select(Invitation)
             .where(
                 Invitation.contact_id == contact_id,
                 Invitation.revoked_at.is_(None),
+                Invitation.poll_id.is_not(None) | Invitation.nomination_id.is_not(None),
                 sa.exists().where(
                     Link.invitation_id == Invitation.id, Link.expires_at.is_(None) | (Link.expires_at > now)
                 ),

@@ -15,7 +15,7 @@ from coopmail.domain.audit import Matter
 from coopmail.domain.contacts import Contact
 from coopmail.domain.links import Invitation, Link, LinkRequest
 from coopmail.domain.outbox import WAITING, CampaignStop, Mail, MailState, StopKind
-from coopmail.domain.polls import Ballot, Poll, PollState, VotingUnit
+from coopmail.domain.polls import Ballot, Channel, Poll, PollState, VotingUnit
 from coopmail.domain.staff import StaffMember
 
 
@@ -55,6 +55,8 @@ class Envelope(NamedTuple):
     unit: str
     population: int
     seat_id: int | None
+    person_id: int | None
+    weight: int
     link_id: str | None
     link_kind: str
     key_version: int
@@ -62,12 +64,16 @@ class Envelope(NamedTuple):
     marks_text: str | None
     answered_by: str
     cast_at: datetime | None
+    channel: Channel | None = None
+    recorded_by: str | None = None
+    proof: str | None = None
 
 
 def _envelopes(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
     mail, contact, asked, unit = Mail.__table__.c, Contact.__table__.c, Invitation.__table__.c, VotingUnit.__table__.c
     poll, link, ballot, stop = Poll.__table__.c, Link.__table__.c, Ballot.__table__.c, CampaignStop.__table__.c
     staff, either = StaffMember.__table__.c, sa.func.coalesce
+    recorder = StaffMember.__table__.alias("recorder")
     return (
         sa.select(
             mail.id, mail.claim_epoch, mail.state, mail.key, mail.template, mail.campaign, mail.context,
@@ -78,9 +84,10 @@ def _envelopes(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
             stop.kind, stop.until,
             mail.invitation_id, asked.revoked_at, asked.nomination_id,
             asked.poll_id, poll.state, poll.closes_at,
-            asked.unit_id, unit.name, unit.population, unit.seat_id,
+            asked.unit_id, unit.name, unit.population, unit.seat_id, unit.contact_id, unit.weight,
             link.id, link.kind, link.key_version,
-            ballot.version, ballot.marks_text, ballot.answered_by, ballot.cast_at,
+            ballot.version, ballot.marks_text, ballot.answered_by, ballot.cast_at, ballot.channel, recorder.c.name,
+            ballot.proof,
         )
         .select_from(Mail)
         .outerjoin(Contact, Contact.id == Mail.contact_id)
@@ -90,6 +97,7 @@ def _envelopes(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
         .outerjoin(Poll, Poll.id == Invitation.poll_id)
         .outerjoin(VotingUnit, VotingUnit.id == Invitation.unit_id)
         .outerjoin(Ballot, Ballot.unit_id == Invitation.unit_id)
+        .outerjoin(recorder, recorder.c.id == Ballot.recorded_by_id)
         .outerjoin(Link, Link.invitation_id == Mail.invitation_id)
         .where(wanted)
         # Of several links the newest comes last and stays: under the newest key, then the latest.

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, selectinload, undefer
 
 from coopmail.domain import ballot_list
 from coopmail.domain.counting import Marks
 from coopmail.domain.decisions import Decision
 from coopmail.domain.links import Invitation
 from coopmail.domain.polls import (
+    Attachment,
     Ballot,
     Outcome,
     Poll,
@@ -28,11 +29,16 @@ from coopmail.errors import UnknownSubject
 
 @dataclass(frozen=True)
 class Turnout:
-    """Units that may vote, units that did, and units that nobody was invited for."""
+    """Units that may vote, units that did, and units that nobody was invited for.
+
+    Whoever has no vote and is heard apart is counted in `apart` and `answered_apart`, and among the unreachable.
+    """
 
     units: int
     answered: int
     unreachable: int
+    apart: int = 0
+    answered_apart: int = 0
 
 
 def by_slug(session: Session, slug: str) -> Poll:
@@ -55,6 +61,12 @@ def whole(session: Session, poll_id: int) -> Poll:
         .options(selectinload(Poll.options), selectinload(Poll.group), selectinload(Poll.service))
         .execution_options(populate_existing=True)
     ).one()
+
+
+def documents_of(session: Session, poll: Poll) -> list[Attachment]:
+    """The documents of a poll, with their content."""
+    question = sa.select(Attachment).where(Attachment.poll_id == poll.id).order_by(Attachment.id)
+    return list(session.scalars(question.options(undefer(Attachment.content))))
 
 
 def listing(session: Session, states: Iterable[PollState] = tuple(PollState)) -> list[Poll]:
@@ -83,20 +95,31 @@ def ballot_of(session: Session, unit_id: int) -> Ballot | None:
     return session.scalars(
         sa.select(Ballot)
         .where(Ballot.unit_id == unit_id)
-        .options(selectinload(Ballot.contact))
+        .options(selectinload(Ballot.recorded_by))
         .execution_options(populate_existing=True)
     ).one_or_none()
 
 
 def profile(session: Session, poll_id: int) -> dict[Marks, int]:
     """How many votes each filled-in ballot has, grouped by the database."""
+    return _grouped(session, poll_id, sa.func.sum(VotingUnit.weight), VotingUnit.weight > 0)
+
+
+def profile_apart(session: Session, poll_id: int) -> dict[Marks, int]:
+    """How often each filled-in ballot came from somebody without a vote, who is heard and counted apart."""
+    return _grouped(session, poll_id, sa.func.count(), VotingUnit.weight == 0)
+
+
+def _grouped(
+    session: Session, poll_id: int, number: sa.ColumnElement[int], where: sa.ColumnElement[bool]
+) -> dict[Marks, int]:
     rows = session.execute(
-        sa.select(Ballot.marks_text, sa.func.sum(VotingUnit.weight))
+        sa.select(Ballot.marks_text, number)
         .join(VotingUnit, VotingUnit.id == Ballot.unit_id)
-        .where(Ballot.poll_id == poll_id, Ballot.marks_text.is_not(None))
+        .where(Ballot.poll_id == poll_id, Ballot.marks_text.is_not(None), where)
         .group_by(Ballot.marks_text)
     )
-    return {read_marks(text or "[]"): int(weight) for text, weight in rows}
+    return {read_marks(text or "[]"): int(found) for text, found in rows}
 
 
 def electorate_weight(session: Session, poll_id: int) -> int:
@@ -111,13 +134,20 @@ def electorate_weight(session: Session, poll_id: int) -> int:
 
 def turnout(session: Session, poll_id: int) -> Turnout:
     """How many units there are, have answered, and cannot be reached."""
-    units = sa.select(sa.func.count()).select_from(VotingUnit).where(VotingUnit.poll_id == poll_id)
-    answered = sa.select(sa.func.count()).select_from(Ballot).where(Ballot.poll_id == poll_id)
-    return Turnout(
-        session.scalars(units).one(),
-        session.scalars(answered).one(),
-        session.scalars(units.where(unreachable())).one(),
-    )
+    votes = VotingUnit.weight > 0
+    answered = sa.exists().where(Ballot.unit_id == VotingUnit.id)
+    counted = sa.select(votes, sa.func.count(), sa.func.sum(sa.case((answered, 1), else_=0)))
+    rows = session.execute(counted.where(VotingUnit.poll_id == poll_id).group_by(votes))
+    found = {bool(voting): (number, int(of_them)) for voting, number, of_them in rows}
+    alone = sa.select(sa.func.count()).select_from(VotingUnit).where(VotingUnit.poll_id == poll_id, unreachable())
+    (units, voted), (apart, heard) = found.get(True, (0, 0)), found.get(False, (0, 0))
+    return Turnout(units, voted, session.scalars(alone).one(), apart, heard)
+
+
+def units_apart(session: Session, poll_id: int) -> int:
+    """How many units have no vote and are heard apart."""
+    apart = sa.select(sa.func.count()).select_from(VotingUnit)
+    return session.scalars(apart.where(VotingUnit.poll_id == poll_id, VotingUnit.weight == 0)).one()
 
 
 def unreachable() -> sa.ColumnElement[bool]:
@@ -126,10 +156,10 @@ def unreachable() -> sa.ColumnElement[bool]:
 
 
 def electorate_size(session: Session, poll_id: int) -> tuple[int, int]:
-    """How many units a poll has, and how many inhabitants they have together."""
+    """How many units vote in a poll, and how many inhabitants they have together: they share its costs."""
     row = session.execute(
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(VotingUnit.population), 0)).where(
-            VotingUnit.poll_id == poll_id
+            VotingUnit.poll_id == poll_id, VotingUnit.weight > 0
         )
     ).one()
     return row[0], int(row[1])

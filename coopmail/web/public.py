@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from flask import Blueprint, Response, abort, render_template, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from sqlalchemy.orm import Session
 from wtforms import EmailField, Form
 from wtforms.validators import DataRequired, Length
 
-from coopmail.actions import contacts
+from coopmail.actions import link_requests
+from coopmail.domain.decisions import Decision
 from coopmail.domain.polls import Poll, PollState, Visibility
 from coopmail.errors import UnknownSubject
 from coopmail.forms.contact_details import an_address
 from coopmail.forms.kind import lazy
 from coopmail.parts import parts
 from coopmail.queries import ballots, polls
-from coopmail.web.respond import send_attachment, send_ballots
+from coopmail.queries import decisions as decision_questions
+from coopmail.queries.decisions import Asked
+from coopmail.web.respond import send_attachment, send_ballots, send_document
 
 public = Blueprint("public", __name__)
 limiter = Limiter(get_remote_address, headers_enabled=False)
@@ -54,7 +61,7 @@ def poll(slug: str) -> str:
             poll=found,
             outcome=outcome,
             rows=ballots.shown(session, found, outcome),
-            decision=polls.decision_of(session, found.id),
+            decision=decision_questions.of_poll(session, found.id),
             turnout=polls.turnout(session, found.id),
             now=now(),
         )
@@ -76,6 +83,67 @@ def ballot_list(slug: str) -> Response:
     return send_ballots(_public_poll(slug))
 
 
+@public.get("/decisions")
+def decisions() -> str:
+    """What was decided, as far as everybody may read it."""
+    year = request.args.get("year", type=int)
+    asked = Asked(
+        searched=" ".join(request.args.get("q", "").split())[:200],
+        year=year if year in range(1, 10_000) else None,
+        group=request.args.get("group", "")[:60],
+        page=request.args.get("page", 1, type=int),
+    )
+    with parts().db.reading() as (session, _now):
+        found = decision_questions.public(session, asked)
+        narrowed = bool(asked.searched or asked.year or asked.group)
+        return render_template("public/decisions.html", asked=asked, found=found, narrowed=narrowed)
+
+
+@public.get("/decisions/<number>")
+def decision(number: str) -> str:
+    """A decision that everybody may read, withdrawn or not; any other is not here."""
+    with parts().db.reading() as (session, _now):
+        found = _public_decision(session, number)
+        return render_template(
+            "public/decision.html",
+            decision=found,
+            outcome=polls.announced_outcome(session, found.poll) if found.poll else None,
+            corrected=decision_questions.corrected_at(session, found),
+        )
+
+
+@public.get("/decisions/<number>/documents/<int:document_id>")
+def decision_document(number: str, document_id: int) -> Response:
+    """A document of a decision that everybody may read."""
+    with parts().db.reading() as (session, _now):
+        kept = decision_questions.document(session, _public_decision(session, number), document_id)
+        if kept is None:
+            abort(404)
+        return send_document(kept)
+
+
+@public.get("/it")
+def it_page() -> str:
+    """What an IT department must know and allow, so that our mail arrives; nothing in it is confidential."""
+    return render_template("public/it.html", **it_facts())
+
+
+def it_facts() -> dict[str, Any]:
+    """Where our mail comes from and where its links go, as far as the settings know."""
+    settings = parts().settings
+    relay = settings.relay.host if settings.relay is not None else ""
+    return {
+        "sender": settings.sender,
+        "sender_name": settings.sender_name,
+        "domain": settings.mail_domain,
+        "reply_to": settings.reply_to,
+        # A relay on this machine only hands on: its name is of no use elsewhere.
+        "relay": "" if relay in ("127.0.0.1", "::1", "localhost") else relay,
+        "site": urlsplit(settings.base_url).netloc,
+        "base_url": settings.base_url,
+    }
+
+
 @public.route("/link", methods=["GET", "POST"])
 @limiter.limit("20/hour", methods=["POST"])
 def new_link() -> str | tuple[str, int]:
@@ -86,8 +154,15 @@ def new_link() -> str | tuple[str, int]:
     if not form.validate():
         return render_template("public/new-link.html", form=form, sent_to=None), 422
     with parts().db.transaction() as (session, now):
-        contacts.request_link(session, now, form.email.data or "")
+        link_requests.request_link(session, now, form.email.data or "")
     return render_template("public/new-link.html", form=form, sent_to=form.email.data)
+
+
+def _public_decision(session: Session, number: str) -> Decision:
+    try:
+        return decision_questions.public_by_number(session, number)
+    except UnknownSubject:
+        abort(404)
 
 
 def _public_poll(slug: str) -> Poll:

@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Form
 
-from coopmail.actions import contacts
+from coopmail.actions import nominations, recorded_votes
+from coopmail.domain.decisions import DecisionDocument
 from coopmail.domain.polls import Attachment, Poll
 from coopmail.errors import ActionRefused, LinkUnreadable
 from coopmail.forms import KINDS, Kind
 from coopmail.forms.contact_details import NominationForm
+from coopmail.forms.contest import ContestForm
 from coopmail.forms.kind import Page
 from coopmail.parts import parts
 from coopmail.queries import ballots, invitations, polls
@@ -97,14 +99,14 @@ def person(token: str) -> str | tuple[str, int]:
     office = parts()
     try:
         with office.db.transaction() as (session, now):
-            contacts.name_other(
+            nominations.name_other(
                 session, now, office.basis, found.invitation.id,
                 name=form.name.data or "", email=form.email.data or "", replaces=form.role.data == "replaces",
             )  # fmt: skip
-    except contacts.OwnAddress:
+    except nominations.OwnAddress:
         form.email.errors = [_("This is the address that the invitation went to: type another person's address.")]
         return _person_again(found, token, form)
-    except contacts.TooManyNominations:
+    except nominations.TooManyNominations:
         form.email.errors = [_("You named many people today. Call us if something is wrong, or go on tomorrow.")]
         return _person_again(found, token, form)
     except ActionRefused:
@@ -115,9 +117,33 @@ def person(token: str) -> str | tuple[str, int]:
     )
 
 
+@respond.route("/contest", methods=["GET", "POST"])
+def contest(token: str) -> BaseResponse | str | tuple[str, int]:
+    """Say that a vote which staff recorded for this unit was not given so; until the outcome is decided."""
+    _kind, found = _open(token)
+    if found.invitation.poll is None:
+        abort(404)
+    form = ContestForm(request.form if request.method == "POST" else None)
+    if request.method != "POST":
+        return _contested(found, token, form)
+    if not form.validate():
+        return _contested(found, token, form), 422
+    try:
+        with parts().db.transaction() as (session, now):
+            recorded_votes.contest(session, now, found.invitation.id, form.reason.data or "")
+    except ActionRefused:  # contested before, decided, or another answer meanwhile: the page says which
+        _kind, found = _open(token)
+        return _contested(found, token, form, refused=True), 409
+    return redirect(url_for(".contest", token=token, lang=kept_language().get("lang")), 303)
+
+
 def send_attachment(session: Session, attachment_id: int) -> Response:
+    """A document of a poll."""
+    return send_document(session.get_one(Attachment, attachment_id))
+
+
+def send_document(row: Attachment | DecisionDocument) -> Response:
     """A document, to be kept and never run."""
-    row = session.get_one(Attachment, attachment_id)
     response = Response(row.content, mimetype=row.media_type)
     response.headers.set("Content-Disposition", "attachment", filename=row.name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
@@ -164,6 +190,14 @@ def _show(kind: Kind, found: Page, form: Form | None, token: str, refused: Form 
     pointed = request.args.get("choice", "")
     return render_template(
         kind.page, page=found, form=form, refused=refused, token=token, pointed=pointed, **found.facts
+    )
+
+
+def _contested(found: Page, token: str, form: ContestForm, *, refused: bool = False) -> str:
+    ballot, poll = found.facts["ballot"], found.facts["poll"]
+    may = ballot is not None and ballot.contested_at is None and recorded_votes.contestable(poll, ballot)
+    return render_template(
+        "respond/contest.html", page=found, token=token, form=form, may=may, refused=refused, **found.facts
     )
 
 

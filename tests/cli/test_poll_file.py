@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from flask import Flask
 
 from coopmail.actions import polls
+from coopmail.actions.poll_documents import MAX_ATTACHMENT
 from coopmail.cli.demo import POLL_FILES, load_demonstration
-from coopmail.cli.poll_file import MAX_ATTACHMENT, build_poll, closing_time, read_poll_file
+from coopmail.cli.poll_file import build_poll, closing_time, read_poll_file
 from coopmail.domain.base import Base
 from coopmail.domain.counting import Majority, ShareOf, TieRule
 from coopmail.domain.polls import Audience, CostSharing, Effect, Poll, PollState, Visibility

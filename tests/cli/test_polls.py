@@ -421,8 +421,8 @@ def test_where_no_cooperative_is_loaded_a_file_is_refused_with_that(database_url
     }
     refused(
         CliRunner().invoke(coopmail, ["polls", "check", str(file)], env=environment),
-        "There is no group called digitale-collecties. No cooperative is loaded yet: today only `coopmail demo` loads"
-        " one; importing your own members comes with the console.",
+        "There is no group called digitale-collecties. No cooperative is loaded yet: import your organisations with"
+        " `coopmail organisations import FILE`, or run `coopmail demo` for an invented one.",
     )
 
 
@@ -432,7 +432,10 @@ def test_where_no_cooperative_is_loaded_a_file_is_refused_with_that(database_url
     [
         ({"effect": '"final"'}, "poll.toml: Invalid enum value 'final' - at `$.effect`. See docs/poll-file.md."),
         ({"group": '"wifi"'}, "There is no group called wifi. Known: digitale-collecties, leeg."),
-        ({"closes": "2099-03-29T02:30:00"}, "closes: 02:30 does not exist on 29-03-2099: the clocks go forward"),
+        (
+            {"closes": "2099-03-29T02:30:00"},
+            "poll.toml: closes: 02:30 does not exist on 29-03-2099: the clocks go forward. See docs/poll-file.md.",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_by_check_and_draft_alike(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,28 +50,35 @@ class Live:
             run_all(self.app)
 
 
-@pytest.fixture
-def live(tmp_path: Path, migrated_sqlite: Path, clock: FrozenClock) -> Iterator[Live]:
-    """The embedded default on a port of its own, the invitations sent."""
-    shutil.copy(migrated_sqlite, tmp_path / "coopmail.sqlite")
+@contextmanager
+def served(folder: Path, migrated: Path, clock: FrozenClock) -> Iterator[tuple[Flask, str]]:
+    """The embedded default on a port of its own, with an empty database: the application, and its address."""
+    shutil.copy(migrated, folder / "coopmail.sqlite")
     key = "a key that only the tests know, and long enough"
     settings = Settings(
-        secret_keys={1: key}, database_url=f"sqlite:///{tmp_path}/coopmail.sqlite", mailbox=tmp_path / "mailbox",
-        key_folder=tmp_path / "poll-keys",
+        secret_keys={1: key}, database_url=f"sqlite:///{folder}/coopmail.sqlite", mailbox=folder / "mailbox",
+        key_folder=folder / "poll-keys",
     )  # fmt: skip
     server = http_server(Flask("waiting"), settings, "127.0.0.1", 0)
     settings = replace(settings, base_url=f"http://127.0.0.1:{server.effective_port}")
     app = create_app(settings, system_clock=clock)
     server.application = app
     limiter.reset()
-    with parts(app).db.transaction() as (session, now):
-        cast = build_cooperative(session, now())
-        poll = polls.open_poll(session, build_poll(session, cast, closes_at=CLOSING).id, now, parts(app).basis)
-    found = Live(app, settings.base_url, clock, poll, cast)
-    found.run_jobs()
     with serving(server):
-        yield found
+        yield app, settings.base_url
     parts(app).db.close()
+
+
+@pytest.fixture
+def live(tmp_path: Path, migrated_sqlite: Path, clock: FrozenClock) -> Iterator[Live]:
+    """A small cooperative with an open poll, the invitations sent."""
+    with served(tmp_path, migrated_sqlite, clock) as (app, url):
+        with parts(app).db.transaction() as (session, now):
+            cast = build_cooperative(session, now())
+            poll = polls.open_poll(session, build_poll(session, cast, closes_at=CLOSING).id, now, parts(app).basis)
+        found = Live(app, url, clock, poll, cast)
+        found.run_jobs()
+        yield found
 
 
 @pytest.fixture(scope="session")

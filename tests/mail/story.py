@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy.orm import Session, joinedload
 
 from coopmail import create_app
-from coopmail.actions import contacts, polls
+from coopmail.actions import link_requests, nominations, polls
 from coopmail.config import Settings
 from coopmail.domain.calendar import in_brussels
 from coopmail.domain.contacts import Contact
@@ -157,7 +157,7 @@ class Teller:
     def _name(self, email: str, unit: str, poll_id: int, other: str, *, replaces: bool) -> None:
         invited = invitation(self.office, email, unit, poll_id)
         with self.office.db.transaction() as (session, now):
-            contacts.name_other(session, now, self.office.basis, invited, name=f"Nieuw{self.nasty}", email=other,
+            nominations.name_other(session, now, self.office.basis, invited, name=f"Nieuw{self.nasty}", email=other,
                                 replaces=replaces)  # fmt: skip
 
     def _answer(self, email: str, *, accepts: bool) -> None:
@@ -166,7 +166,7 @@ class Teller:
                 sa.select(Invitation.id).join(Contact, Contact.id == Invitation.contact_id)
                 .where(Contact.email == email, Invitation.nomination_id.is_not(None))
             ).one()  # fmt: skip
-            contacts.answer_nomination(
+            nominations.answer_nomination(
                 session, now, self.office.basis, invited, accepts=accepts, name=f"Nieuw{self.nasty}",
                 language=self.story.language, telephone="",
             )  # fmt: skip
@@ -174,7 +174,7 @@ class Teller:
     def _lose_links(self, *emails: str) -> None:
         for email in emails:
             with self.office.db.transaction() as (session, now):
-                contacts.request_link(session, now, email)
+                link_requests.request_link(session, now, email)
 
     def post(self) -> None:
         """Run the jobs and collect what came."""

@@ -73,6 +73,7 @@ def test_each_letter_went_to_whom_it_is_for(story: Story) -> None:
         "ballot-invitation": sorted([*members, *seats, *members, tom, PIET]),
         "ballot-receipt": [ELS, ELS],
         "ballot-by-colleague": [JAN],
+        "ballot-recorded": [BOOM, BOOM],
         "reminder": sorted([BOOM, LIES, tom, LIES, PIET]),  # the last two a week later, after the extension
         "contact-details-invitation": [ANNA, PIET],
         "contact-details-answered": sorted([BOOM, JAN]),
@@ -121,7 +122,7 @@ def test_each_personal_link_stands_alone_on_its_line_and_in_the_html_too(story: 
     for posted in story.of(template):
         held = [line for line in posted.mail.text.split("\n") if "/r/" in line]
         for line in held:
-            found = re.fullmatch(r"http://localhost/r/([a-z-]+\.[\w-]{22}\.[\w-]{43})(/person)?", line)
+            found = re.fullmatch(r"http://localhost/r/([a-z-]+\.[\w-]{22}\.[\w-]{43})(/person|/contest)?", line)
             assert found, line
             parts(story.app).signer.read(found.group(1))
             assert f'href="{line}"' in posted.mail.html

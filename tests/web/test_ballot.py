@@ -280,7 +280,7 @@ def test_get_and_head_change_nothing_however_often(
 ) -> None:
     mails = deliver()
     links = [mail.link for mail in mails] + [f"{mail.link}?choice=keep" for mail in mails]
-    links += [f"{mail.link}/{page}" for mail in mails for page in ("draft", "person")]
+    links += [f"{mail.link}/{page}" for mail in mails for page in ("draft", "person", "contest")]
     before = everything(office.db)
     for link in links * 3:
         assert client.get(link).status_code == 200
@@ -296,7 +296,7 @@ def test_a_robot_that_sends_every_form_as_served_by_every_button_changes_nothing
     before = everything(office.db)
     sent = 0
     for link in links:
-        for path in (link, f"{link}?choice=move", f"{link}/person", f"{link}?lang=en"):
+        for path in (link, f"{link}?choice=move", f"{link}/person", f"{link}/contest", f"{link}?lang=en"):
             for form in Forms(client.get(path).get_data(as_text=True)).found:
                 for button in form.buttons or [("", "")]:
                     data = [*form.values, *([button] if button[0] else [])]

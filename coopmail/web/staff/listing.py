@@ -51,7 +51,9 @@ class Filter:
 class Listing:
     """A list: its question, what can be searched, and how it is sorted where nothing is asked (`-` turns it around).
 
-    `unique` ends every order, so that no row stands on two pages.
+    `elsewhere` finds a row by another table: it gets a LIKE pattern in lower case, escaped by a backslash.
+    `unique` ends every order, so that no row stands on two pages. A list that grows without end has `most`: of what is
+    asked its page counts, sorts and turns over so many rows only, those with the highest `unique`.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Listing:
     unique: sa.SQLColumnExpression[Any]
     default: str
     filters: tuple[Filter, ...] = ()
+    elsewhere: Callable[[str], sa.ColumnElement[bool]] | None = None
+    most: int | None = None
 
 
 @dataclass
@@ -80,6 +84,11 @@ class Seen:
     def pages(self) -> int:
         """How many pages there are: at least one."""
         return max(1, -(-self.total // PAGE))
+
+    @property
+    def cut(self) -> bool:
+        """Whether there may be more than is counted and shown."""
+        return self.listing.most is not None and self.total >= self.listing.most
 
     @property
     def narrowed(self) -> bool:
@@ -143,13 +152,22 @@ def look(session: Session, listing: Listing) -> Seen:
     """The page of a list that the address asks for; a number beyond the last is the last."""
     choices = {found.key: found.choices(session) for found in listing.filters}
     seen = _asked(listing, choices)
-    question = narrow(listing, seen)
+    question = _newest(listing, narrow(listing, seen))
     ids = question.with_only_columns(listing.unique, maintain_column_froms=True).order_by(None)
     seen.total = session.scalars(sa.select(sa.func.count()).select_from(ids.subquery())).one()
     seen.number = min(max(1, request.args.get("page", 1, type=int)), seen.pages)
     rows = session.execute(_sorted(listing, question, seen.sort).limit(PAGE).offset((seen.number - 1) * PAGE))
     seen.rows = _plain(rows)
     return seen
+
+
+def _newest(listing: Listing, question: sa.Select[Any]) -> sa.Select[Any]:
+    """Of a list that grows without end, what its page goes by."""
+    if listing.most is None:
+        return question
+    found = question.with_only_columns(listing.unique, maintain_column_froms=True).order_by(None)
+    newest = found.order_by(listing.unique.desc()).limit(listing.most).correlate(None)
+    return question.where(listing.unique.in_(newest))  # the conditions again: they tell planners where to begin
 
 
 def send(make: Callable[..., Listing], form: str, values: dict[str, Any]) -> Response:
@@ -198,7 +216,10 @@ def narrow(listing: Listing, seen: Seen) -> sa.Select[Any]:
     question = listing.question
     for word in seen.searched.lower().split():
         pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        found: list[sa.ColumnElement[bool]]
         found = [sa.func.lower(column).like(pattern, escape="\\") for column in listing.searched]
+        if listing.elsewhere is not None:
+            found.append(listing.elsewhere(pattern))
         question = question.where(sa.or_(*found))
     for chosen in listing.filters:
         if chosen.key in seen.chosen:
