@@ -55,4 +55,4 @@ class Console:
         assert found, f"{page or path} has no form"
         sent = {"csrf": unescape(found.group(1)), **(data or {})}
         address = f"{path}{'&' if '?' in path else '?'}lang={language}"
-        return self.client.post(address, data=sent, content_type="multipart/form-data")
+        return self.client.post(address, data=sent)

@@ -25,7 +25,7 @@ from coopmail.domain.organisation_comparison import make_plan
 from coopmail.domain.organisation_plan import Plan
 from coopmail.domain.organisation_sheet import Line, read_header, read_rows
 from coopmail.domain.staff import StaffMember
-from coopmail.domain.uploads import Upload
+from coopmail.domain.uploads import SPENT, Upload
 from coopmail.errors import ActionRefused
 from coopmail.queries import organisation_import as questions
 
@@ -111,3 +111,12 @@ def keep_upload(session: Session, now: datetime, staff: StaffMember, name: str, 
 def drop_upload(session: Session, staff: StaffMember, key: str) -> None:
     """Throw a file away; one that is gone already, or another's, changes nothing."""
     session.execute(sa.delete(Upload).where(Upload.key == key, Upload.staff_id == staff.id))
+
+
+def spend_upload(session: Session, staff: StaffMember, key: str) -> bool:
+    """Take a file to import it; whether it was still there to be taken.
+
+    Its row stays without its content until it is a day old, so that a second click is answered as the first.
+    """
+    mine = sa.update(Upload).where(Upload.key == key, Upload.staff_id == staff.id, Upload.content != SPENT)
+    return session.scalars(mine.values(content=SPENT).returning(Upload.key)).one_or_none() is not None

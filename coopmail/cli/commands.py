@@ -133,12 +133,14 @@ def _register() -> None:
     from coopmail.cli.count import count
     from coopmail.cli.mail import mail
     from coopmail.cli.matters import matters
+    from coopmail.cli.organisations import organisations
     from coopmail.cli.polls import polls
     from coopmail.cli.staff import staff
 
     coopmail.add_command(polls)
     coopmail.add_command(staff)
     coopmail.add_command(matters)
+    coopmail.add_command(organisations)
     coopmail.add_command(mail)
     coopmail.add_command(count)
     coopmail.add_command(audit)

@@ -1,7 +1,7 @@
 """A sheet of organisations, their contacts and what they take: its columns, and one row of it as values.
 
 A row holds an organisation, or an organisation and one of its contacts; an organisation may stand on several rows. How
-staff write such a sheet stands on the page of the import (`templates/staff/organisations/`).
+staff write such a sheet stands on the page of the import, and in `docs/import.md`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Heading(enum.StrEnum):
     PRICE = "prijs"
 
 
-_ALSO: dict[Heading, tuple[str, ...]] = {
+ALSO: dict[Heading, tuple[str, ...]] = {
     Heading.CODE: ("nummer", "number", "code organisatie"),
     Heading.NAME: ("name", "organisatie", "organisation", "naam organisatie"),
     Heading.KIND: ("soort", "kind"),
@@ -66,7 +66,8 @@ _ALSO: dict[Heading, tuple[str, ...]] = {
     Heading.CONTRACT: ("contractnummer", "contract reference"),
     Heading.PRICE: ("prijs per jaar", "prijs excl. btw", "prijs per jaar excl. btw", "price", "price a year"),
 }
-_HEADINGS = {plain(word): heading for heading in Heading for word in (heading.value, *_ALSO[heading])}
+"""What else a column may be called; capitals, accents, spaces and marks make no difference."""
+_HEADINGS = {plain(word): heading for heading in Heading for word in (heading.value, *ALSO[heading])}
 FACTS: dict[Heading, str] = {
     Heading.CODE: "code", Heading.NAME: "name", Heading.KIND: "kind", Heading.MUNICIPALITY: "municipality",
     Heading.PROVINCE: "province", Heading.POPULATION: "population", Heading.REGIONAL: "regional",

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from coopmail.domain.base import Base
 
+SPENT = b""
+"""The content of a file that was used: it is gone, and its row says so until it is a day old."""
+
 
 class Upload(Base):
     """A file as it was sent, kept for whoever sent it until it is used, thrown away, or a day old."""

@@ -7,14 +7,16 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, undefer
 
 from coopmail.domain.contacts import Contact, Representation
 from coopmail.domain.groups import Seat
 from coopmail.domain.organisation_periods import KnownTake, Periods
 from coopmail.domain.organisation_plan import Known, KnownContact, KnownOrganisation
 from coopmail.domain.organisations import Organisation, Pilot
+from coopmail.domain.polls import Poll, PollState
 from coopmail.domain.services import Service, Subscription
+from coopmail.domain.uploads import SPENT, Upload
 
 _AT_ONCE = 5_000
 
@@ -38,6 +40,23 @@ def services(session: Session) -> list[tuple[str, str]]:
 def service_ids(session: Session) -> dict[str, int]:
     """The id of each service, by its slug."""
     return {row[0]: row[1] for row in session.execute(sa.select(Service.slug, Service.id))}
+
+
+def upload(session: Session, staff_id: int, key: str) -> Upload | None:
+    """The file that somebody sent, with its content; nobody else's."""
+    mine = sa.select(Upload).where(Upload.key == key, Upload.staff_id == staff_id)
+    return session.scalars(mine.options(undefer(Upload.content))).one_or_none()
+
+
+def waiting(session: Session, staff_id: int) -> list[Upload]:
+    """The files that somebody sent and did not use yet, the newest first, without their content."""
+    mine = sa.select(Upload).where(Upload.staff_id == staff_id, Upload.content != SPENT)
+    return list(session.scalars(mine.order_by(Upload.sent_at.desc(), Upload.key)))
+
+
+def open_polls(session: Session) -> int:
+    """How many polls are open now."""
+    return session.scalars(sa.select(sa.func.count()).where(Poll.state == PollState.OPEN)).one()
 
 
 def _rows(session: Session, question: sa.Select[*tuple[Any, ...]]) -> Iterator[Any]:

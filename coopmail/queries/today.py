@@ -126,11 +126,12 @@ def _closing(session: Session, now: datetime) -> Some[Closing]:
     polls = _some(session, soon, Poll.closes_at)
     ids = [poll.id for poll in polls.rows]
     units, answered = (
-        dict(
-            session.execute(
+        {
+            poll_id: number
+            for poll_id, number in session.execute(
                 sa.select(table.poll_id, sa.func.count()).where(table.poll_id.in_(ids)).group_by(table.poll_id)
-            ).tuples()
-        )
+            )
+        }
         for table in (VotingUnit, Ballot)
     )
     rows = [Closing(poll, units.get(poll.id, 0), answered.get(poll.id, 0)) for poll in polls.rows]

@@ -29,7 +29,7 @@ from coopmail.mail.rendering import environment
 from coopmail.parts import parts
 from tests.builders import build_options
 
-GENERAL_MAILS = {"new-link"}
+GENERAL_MAILS = {"new-link", "poll-proof", "sign-in-code"}
 """Mails that go out for no invitation."""
 MAIL_PARTS = ("subject.txt", "body.mjml", "body.txt")
 EMAILS = ROOT / "emails"

@@ -17,7 +17,8 @@ from flask import Flask
 from sqlalchemy.orm import Session, joinedload
 
 from coopmail import create_app
-from coopmail.actions import link_requests, nominations, polls
+from coopmail.actions import link_requests, mail_tests, nominations, polls, recorded_votes
+from coopmail.actions.recorded_votes import RecordedVote
 from coopmail.config import Settings
 from coopmail.domain.calendar import in_brussels
 from coopmail.domain.contacts import Contact
@@ -25,16 +26,17 @@ from coopmail.domain.groups import Group
 from coopmail.domain.links import Invitation
 from coopmail.domain.organisations import Organisation
 from coopmail.domain.outbox import Mail
-from coopmail.domain.polls import Audience, Effect, Option
+from coopmail.domain.polls import Audience, Channel, Effect, Option, VotingUnit
 from coopmail.jobs.runner import run_all
 from coopmail.parts import parts
-from tests.builders import Cooperative, build_cooperative, build_poll
+from tests.builders import Cooperative, build_cooperative, build_poll, build_staff
 from tests.conftest import CLOSING, MONDAY, FrozenClock, Received, _parse
 from tests.mail.acts import invitation
 from tests.servers import fresh_database
 
 ELS, JAN, BOOM = "els.peeters@aartselaar.example", "jan.maes@aartselaar.example", "bibliotheek@boom.example"
 LIES, PIET, ANNA = "lies.claes@duffel.example", "piet.nieuw@boom.example", "anna.nieuw@aartselaar.example"
+RIK, NINA = "rik.nieuw@mol.example", "nina.nieuw@zoersel.example"
 LATER = in_brussels(date(2026, 12, 11), time(12, 30))
 REMINDING = in_brussels(date(2026, 11, 27), time(9))
 
@@ -103,6 +105,7 @@ class Teller:
         with self.office.db.transaction() as (session, now):
             polls.withdraw_poll(session, everyone, now, f"De vraag was fout gesteld.{self.nasty}\n\nZij komt terug.")
         self.post()
+        self._record(f"Bibliotheek Boom{self.nasty}", members)
         self.clock.move_to(REMINDING)
         self.post()
         self._name(BOOM, f"Bibliotheek Boom{self.nasty}", members, PIET, replaces=True)
@@ -110,6 +113,9 @@ class Teller:
         self.post()
         self._answer(PIET, accepts=True)
         self._answer(ANNA, accepts=False)
+        self._hand_over("an.wouters@mol.example", f"Bibliotheek Mol{self.nasty}", RIK, accepts=True)
+        self._hand_over("tom.baert@zoersel.example", f"Bibliotheek Zoersel{self.nasty}", NINA, accepts=False)
+        self._test_mail(ELS)
         self._lose_links(LIES, PIET)
         self.post()
         with self.office.db.transaction() as (session, now):
@@ -154,11 +160,25 @@ class Teller:
         with self.office.db.transaction() as (session, now):
             polls.cast_ballot(session, now, invited, ("keep",), f"Els Peeters{self.nasty}")
 
+    def _record(self, unit: str, poll_id: int) -> None:
+        """Staff record a vote by telephone, and take it back."""
+        with self.office.db.transaction() as (session, now):
+            staff = build_staff(session, now(), f"Klaar Leroy{self.nasty}")
+            found = session.scalars(
+                sa.select(VotingUnit.id).where(VotingUnit.poll_id == poll_id, VotingUnit.name == unit)
+            ).one()
+            vote = RecordedVote(("keep",), f"Sofie{self.nasty}", Channel.TELEPHONE, MONDAY, f"Belde.{self.nasty}")
+            recorded_votes.record_vote(session, now, poll_id, found, vote, actor=staff.actor)
+        self.post()
+        with self.office.db.transaction() as (session, now):
+            recorded_votes.remove_vote(session, now, poll_id, found, 1, f"Fout.{self.nasty}", actor=staff.actor)
+        self.post()
+
     def _name(self, email: str, unit: str, poll_id: int, other: str, *, replaces: bool) -> None:
         invited = invitation(self.office, email, unit, poll_id)
         with self.office.db.transaction() as (session, now):
             nominations.name_other(session, now, self.office.basis, invited, name=f"Nieuw{self.nasty}", email=other,
-                                replaces=replaces)  # fmt: skip
+                                   replaces=replaces)  # fmt: skip
 
     def _answer(self, email: str, *, accepts: bool) -> None:
         with self.office.db.transaction() as (session, now):
@@ -170,6 +190,28 @@ class Teller:
                 session, now, self.office.basis, invited, accepts=accepts, name=f"Nieuw{self.nasty}",
                 language=self.story.language, telephone="",
             )  # fmt: skip
+
+    def _hand_over(self, email: str, where: str, other: str, *, accepts: bool) -> None:
+        with self.office.db.transaction() as (session, now):
+            found = sa.select(Contact.id).where(Contact.email == email)
+            library = sa.select(Organisation.id).where(Organisation.name == where)
+            nominations.hand_over(session, now, self.office.basis, session.scalars(found).one(),
+                                  [session.scalars(library).one()], name=f"Nieuw{self.nasty}", email=other)  # fmt: skip
+        self.post()
+        with self.office.db.transaction() as (session, now):
+            invited = session.scalars(
+                sa.select(Invitation.id).join(Contact, Contact.id == Invitation.contact_id)
+                .where(Contact.email == other, Invitation.nomination_id.is_not(None))
+            ).one()  # fmt: skip
+            nominations.answer_handover(
+                session, now, self.office.basis, invited, accepts=accepts, name=f"Nieuw{self.nasty}",
+                language=self.story.language, telephone="",
+            )  # fmt: skip
+
+    def _test_mail(self, email: str) -> None:
+        with self.office.db.transaction() as (session, now):
+            found = session.scalars(sa.select(Contact.id).where(Contact.email == email)).all()
+            mail_tests.send(session, now, self.office.basis, found)
 
     def _lose_links(self, *emails: str) -> None:
         for email in emails:
@@ -203,10 +245,9 @@ class Teller:
 
 
 def _whom(found: Invitation) -> str:
-    """Whom one answers for: an organisation, or for a seat its group."""
+    """Whom one answers for: an organisation, or for a seat its group; to a test mail, oneself."""
     if found.unit is None or found.poll is None:
-        assert found.nomination is not None
-        return found.nomination.organisation.name
+        return found.nomination.organisation.name if found.nomination is not None else found.contact.name
     return found.unit.name if found.unit.seat_id is None else found.poll.group.name
 
 

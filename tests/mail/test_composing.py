@@ -44,7 +44,7 @@ KEY = "0123456789abcdef" * 2
 CREATED = datetime(2026, 11, 16, 8, tzinfo=UTC)
 SENDER = Mailbox("Cultuurconnect", "cooperatie@cultuurconnect.example")
 FAST = sorted(set(LETTERS) - ONE_OFF)
-LINKS = {"link", "person_link"}
+LINKS = {"link", "person_link", "contest_link"}
 """Addresses of pages. We make them: signs of an address only."""
 LONG = 5_000
 PAGE = "http://localhost/r/ballot.x"

@@ -20,7 +20,7 @@ from coopmail.mail.rendering import environment
 from coopmail.parts import parts
 from tests.conftest import CLOSING
 from tests.mail.reading import name_in
-from tests.mail.story import ANNA, BOOM, ELS, JAN, LATER, LIES, PIET, REMINDING, SHORT, Posted, Story, told
+from tests.mail.story import ANNA, BOOM, ELS, JAN, LATER, LIES, NINA, PIET, REMINDING, RIK, SHORT, Posted, Story, told
 
 DEADLINES = {
     "nl": {CLOSING: ("vrijdag 4 december 2026 om 17.00 uur", "vr 4 december, 17 uur"),
@@ -30,8 +30,8 @@ DEADLINES = {
            LATER: ("Friday 11 December 2026 at 12:30", "Fri 11 December, 12:30"),
            REMINDING + timedelta(days=60): ("Tuesday 26 January 2027 at 09:00", "Tue 26 January, 09:00")},
 }  # fmt: skip
-WITHOUT_DEADLINE = {"ballot-outcome", "poll-withdrawn", "contact-details-answered"}
-WITHOUT_LINK = {"contact-details-answered"}
+WITHOUT_DEADLINE = {"ballot-outcome", "poll-withdrawn", "contact-details-answered", "handover-answered", "mail-test"}
+WITHOUT_LINK = {"contact-details-answered", "handover-answered"}
 SUBJECT_WITHOUT_DEADLINE = WITHOUT_DEADLINE | {"new-link"}
 HEADERS = [
     "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Language", "Auto-Submitted",
@@ -77,6 +77,9 @@ def test_each_letter_went_to_whom_it_is_for(story: Story) -> None:
         "reminder": sorted([BOOM, LIES, tom, LIES, PIET]),  # the last two a week later, after the extension
         "contact-details-invitation": [ANNA, PIET],
         "contact-details-answered": sorted([BOOM, JAN]),
+        "handover-invitation": [NINA, RIK],
+        "handover-answered": ["an.wouters@mol.example", tom],
+        "mail-test": [ELS],
         "new-link": sorted([LIES, PIET]),
         "poll-extended": sorted([ELS, JAN, PIET, LIES, LIES]),
         "poll-withdrawn": sorted([*members, tom]),
@@ -322,7 +325,7 @@ def _wordless(text: str) -> str:
 
 # ── What keeps the shared part apart from the recipient's ────────────────────────────────────────────────
 
-SENT_TO_ONE_PERSON = {"reminder", "new-link", "contact-details-answered"}
+SENT_TO_ONE_PERSON = {"reminder", "new-link", "contact-details-answered", "handover-invitation", "handover-answered"}
 """Letters to one person, which may look into `recipient`; each template that does says so in its first line."""
 
 

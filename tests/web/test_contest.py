@@ -189,7 +189,7 @@ def test_staff_let_a_contested_vote_stand_and_the_contact_reads_why(
 
 def test_staff_remove_a_contested_vote_and_a_new_one_can_be_contested_again(
     client: FlaskClient, office: Parts, poll: Poll, links: dict[str, str], unit: int, klaar: StaffMember,
-    deliver: Deliver,
+    deliver: Deliver, clock: FrozenClock,
 ) -> None:  # fmt: skip
     client.post(f"{links['jan']}/contest", data={"reason": REASON})
     with office.db.transaction() as (session, now):
@@ -199,5 +199,6 @@ def test_staff_remove_a_contested_vote_and_a_new_one_can_be_contested_again(
     vote = RecordedVote(("keep",), "Jan Maes", Channel.PAPER, in_brussels(date(2026, 11, 16), time(9, 40)), "Brief.")
     with office.db.transaction() as (session, now):
         recorded_votes.record_vote(session, now, poll.id, unit, vote, actor=klaar.actor)
+    clock.advance(minutes=1)
     assert client.post(f"{links['jan']}/contest", data={"reason": REASON}).status_code == 303
     assert len(waiting(office)) == 1

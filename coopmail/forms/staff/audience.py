@@ -157,7 +157,7 @@ def _typed(formdata: Data) -> list[list[Row]]:
     places: dict[int, dict[int, Row]] = {}
     for name in formdata:
         found = _ROW.fullmatch(name)
-        if found and len(places) < MOST_LISTS:
+        if found and (int(found[1]) in places or len(places) < MOST_LISTS):
             rows = places.setdefault(int(found[1]), {})
             if len(rows) < MOST_CONDITIONS:
                 rows[int(found[2])] = _row(formdata, name)

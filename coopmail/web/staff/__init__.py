@@ -14,6 +14,7 @@ from coopmail.web.staff import (  # noqa: F401 - their pages are registered by t
     decisions,
     groups,
     mails,
+    organisation_import,
     outbox,
     poll_acts,
     poll_documents,

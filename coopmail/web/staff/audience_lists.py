@@ -156,7 +156,7 @@ def _persons(session: Session, now: datetime, key: str) -> Listing:
 
 def _contacts(session: Session, now: datetime, key: str) -> Listing:
     reached = questions.contacts(_asked(session, key)[0], brussels_day(now)).subquery()
-    standing = sa.select(Organisation.name.distinct().label("name"), Representation.contact_id)
+    standing = sa.select(Organisation.name, Representation.contact_id).distinct()
     standing = standing.join(Organisation, Organisation.id == Representation.organisation_id)
     of_whom = standing.where(Representation.ended_at.is_(None)).subquery()
     names = sa.func.aggregate_strings(of_whom.c.name, ", ")

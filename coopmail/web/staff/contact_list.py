@@ -86,14 +86,19 @@ def _by_organisation(pattern: str) -> sa.ColumnElement[bool]:
     )
 
 
+def _standing_now(*more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a contact is among those with such a representation: asked once, and not for each contact."""
+    return Contact.id.in_(sa.select(Representation.contact_id).where(Representation.ended_at.is_(None), *more))
+
+
 def _by_mode(value: str) -> sa.ColumnElement[bool]:
-    votes = _stands(Representation.mode == Mode.VOTES)
-    return {"votes": votes, "reads": _stands() & ~votes, "none": ~_stands()}[value]
+    votes = _standing_now(Representation.mode == Mode.VOTES)
+    return {"votes": votes, "reads": _standing_now() & ~votes, "none": ~_standing_now()}[value]
 
 
 def _votes_for(service: str) -> sa.ColumnElement[bool]:
     """Who votes for somebody in a service: by a row for it, else by a general one."""
-    own = _stands(Representation.service_id == int(service), Representation.mode == Mode.VOTES)
+    votes = Representation.mode == Mode.VOTES
     other = sa.orm.aliased(Representation)
     overruled = sa.exists().where(
         other.contact_id == Representation.contact_id,
@@ -101,8 +106,8 @@ def _votes_for(service: str) -> sa.ColumnElement[bool]:
         other.service_id == int(service),
         other.ended_at.is_(None),
     )
-    general = _stands(Representation.service_id.is_(None), Representation.mode == Mode.VOTES, ~overruled)
-    return own | general
+    of_service = Representation.service_id == int(service)
+    return _standing_now(votes, of_service | (Representation.service_id.is_(None) & ~overruled))
 
 
 def _filters(today: date) -> tuple[Filter, ...]:

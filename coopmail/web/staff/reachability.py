@@ -37,7 +37,7 @@ def mail_test_domain(domain: str) -> BaseResponse | str:
     """How many people at a domain would get a test mail; then send them."""
     office = parts()
     with office.db.reading() as (session, _now):
-        contacts = questions.at_domain(session, domain.lower())
+        contacts = questions.at_domain(session, domain.lower()) if domain.isprintable() else []
     if not contacts:
         abort(404)
     if request.method != "POST":

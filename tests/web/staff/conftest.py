@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from coopmail.actions import decisions, polls
+from coopmail.actions.organisation_import import keep_upload
 from coopmail.actions.records import STAFF, audit
 from coopmail.domain.audience_question import About, Condition
 from coopmail.domain.audit import Matter
@@ -62,6 +63,7 @@ def world(office: Parts, cooperative: Cooperative, poll: Poll, klaar: StaffMembe
         draft = build_poll(session, cooperative, closes_at=poll.closes_at, slug="ontwerp", attachments=[note])
         audit(session, now(), "poll-drafted", STAFF, f"poll:{draft.id}")
         audience_id = build_audience(session, now(), "Grote bibliotheken", [[Condition(About.SIZE, "20000-")]]).id
+        upload_key = keep_upload(session, now(), klaar, "veld.csv", b"naam;inwoners\r\nBibliotheek Mol;veel\r\n")
         standing = build_decision(session, now, cooperative)
         withdrawn = build_decision(session, now, cooperative, title_nl="Niet meer", documents=())
         decisions.withdraw_decision(session, withdrawn.id, now, 1, "Vergissing.")
@@ -81,5 +83,6 @@ def world(office: Parts, cooperative: Cooperative, poll: Poll, klaar: StaffMembe
         "number": standing.number,
         "document_id": standing.documents[0].id,
         "withdrawn_number": withdrawn.number,
+        "upload_key": upload_key,
         "group_slug": cooperative.group.slug,
     })  # fmt: skip

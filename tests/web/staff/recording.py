@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,3 +45,19 @@ def acts(office: Parts, *wanted: str) -> list[tuple[str, str, dict[str, Any]]]:
     with office.db.reading() as (session, _):
         rows = session.scalars(sa.select(AuditRow).where(AuditRow.act.in_(wanted)).order_by(AuditRow.id))
         return [(row.act, row.actor, row.detail) for row in rows]
+
+
+def statements(office: Parts, act: Callable[[], object]) -> int:
+    """How many statements an act makes."""
+    counted: list[str] = []
+
+    def note(_connection: object, _cursor: object, text: str, *_more: object) -> None:
+        counted.append(text)
+
+    engines = {office.db.engine, office.db._read_engine}
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", note)
+    act()
+    for engine in engines:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    return len(counted)

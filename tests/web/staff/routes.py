@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class Route(NamedTuple):
-    """How a page is asked for, and by whom: `all` (nobody need be signed in), `staff`, or `admin` alone."""
+    """How a page is asked for, and by whom: `all` (nobody need be signed in), `staff`, `admin` alone, or `own`.
+
+    `own` is Klaar's alone, and for anybody else who is signed in not there.
+    """
 
     path: str
     who: str = "staff"
@@ -101,4 +104,10 @@ ROUTES: dict[str, Route] = {
     "staff.reachability": Route("/staff/reachability"),
     "staff.mail_test_domain": Route("/staff/reachability/aartselaar.example/test"),
     "staff.it_page": Route("/staff/it"),
+    "staff.organisation_import": Route("/staff/organisations/import"),
+    "staff.organisation_import_example": Route("/staff/organisations/import/example.csv"),
+    "staff.organisation_import_look": Route("/staff/organisations/import/{upload_key}", "own"),
+    "staff.organisation_import_faults": Route("/staff/organisations/import/{upload_key}/bad-rows.csv", "own"),
+    "staff.organisation_import_changes": Route("/staff/organisations/import/{upload_key}/changes.csv", "own"),
+    "staff.organisation_import_discard": Route("/staff/organisations/import/{upload_key}/throw-away", "own"),
 }

@@ -27,7 +27,7 @@ def rules(app: Flask) -> dict[str, set[str]]:
 def test_every_page_of_the_console_stands_in_the_table(app: Flask) -> None:
     exports = {f"{endpoint}_export" for endpoint in ROUTES}
     assert {endpoint for endpoint in rules(app) if endpoint not in exports} == set(ROUTES)
-    assert {route.who for route in ROUTES.values()} <= {"all", "staff", "admin"}
+    assert {route.who for route in ROUTES.values()} <= {"all", "staff", "admin", "own"}
 
 
 @pytest.mark.parametrize("endpoint", sorted(ROUTES))
@@ -43,8 +43,8 @@ def test_who_may_open_a_page(
         assert stranger.status_code in allowed, "nobody is signed in"
         if route.who != "all":
             assert (stranger.location or "").startswith("/staff/sign-in?next=")
-            assert admin.ask(path).status_code in (200, 303), "an admin may"
-            assert console.ask(path).status_code in ((200, 303) if route.who == "staff" else (403,))
+            assert admin.ask(path).status_code in ((404,) if route.who == "own" else (200, 303)), "an admin may"
+            assert console.ask(path).status_code in ((403,) if route.who == "admin" else (200, 303))
     if "POST" in methods and route.who != "all":
         assert client.post(path).status_code == 401, "nobody is signed in"
         assert console.client.post(path).status_code == 403, "no token of the page"

@@ -89,6 +89,11 @@ def test_the_list_is_searched_filtered_and_sorted(
     assert names(console.get(f"/staff/contacts{asked}")) == found
 
 
+@pytest.mark.parametrize("typed", ["a%00b", "a" * 201])
+def test_what_no_contact_can_be_called_is_not_searched(console: Console, typed: str) -> None:
+    assert console.ask(f"/staff/contacts?q={typed}").status_code == 400
+
+
 def test_who_votes_in_a_service_is_found_by_its_rule(console: Console, office: Parts, cooperative: Cooperative) -> None:
     service = cooperative.services["krantenarchief"].id
     with office.db.transaction() as (session, now):

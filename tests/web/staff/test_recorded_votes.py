@@ -85,7 +85,8 @@ def test_everyone_who_votes_for_the_library_is_told_and_sees_that_it_was_recorde
         assert f'href="http://localhost{mail.link}/contest"' in mail.html
     page = client.get(f"{els}?lang=en").get_data(as_text=True)
     for said in ("Els Peeters has answered on paper for Bibliotheek Aartselaar", SAID,
-                 "Klaar Leroy of Cultuurconnect recorded", "Was it not given like this? Contest it", "Change the answer"):  # fmt: skip
+                 "Klaar Leroy of Cultuurconnect recorded", "Was it not given like this? Contest it",
+                 "Change the answer"):  # fmt: skip
         assert said in page, said
     assert "Your vote is recorded" not in page, "Els did not give it by her own link"
 
