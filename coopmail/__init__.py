@@ -58,6 +58,7 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
     if mailbox.allowed(settings):
         app.register_blueprint(mailbox.mailbox)
     app.url_build_error_handlers.append(lambda _e, endpoint, _v: f"/missing/{endpoint}")  # TEMP-INTEGRATION
+    app.before_request(security.refuse_nul)
     app.after_request(security.add_headers)
     static = {"prefix": "static/", "max_age": 600, "allow_all_origins": False}
     app.wsgi_app = WhiteNoise(app.wsgi_app, root=app.static_folder, **static)  # type: ignore[method-assign]

@@ -401,12 +401,12 @@ def matter(found: Matter) -> str:
     to = (found.mail.contact or found.mail.staff) if found.mail else None
     if to is not None:
         values |= {"name": to.name, "address": to.email}
-    words = str(_MATTERS.get(found.key.partition(":")[0], ""))
+    words = str(MATTERS.get(found.key.partition(":")[0], ""))
     known = words and all(values.get(name) for name in re.findall(r"%\((\w+)\)s", words))
     return words % values if known else found.text
 
 
-_MATTERS = {
+MATTERS = {
     "unit": lazy("Nobody can be reached for %(unit)s in the vote “%(poll)s”."),
     "mail": lazy("A mail to %(name)s (%(address)s) did not arrive: %(reply)s"),
     "announce": lazy("“%(poll)s” was closed %(days)s days late. Its outcome is counted and not yet mailed: look at it,"

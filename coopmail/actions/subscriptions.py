@@ -25,11 +25,11 @@ _ALWAYS = date.max
 
 
 class PeriodsOverlap(ActionRefused):
-    """The organisation takes this service already in a part of these days. `other` is that subscription."""
+    """The organisation takes this service already in a part of these days. `other` is what it takes then."""
 
     def __init__(self, other: Subscription) -> None:
         super().__init__("This service is taken already in a part of these days: end that first.")
-        self.other = other
+        self.other = Terms(other.starts_on, other.ends_on, other.contract_reference, other.price_cents)
 
 
 class EndsBeforeStart(ActionRefused):

@@ -1,7 +1,7 @@
 """The demonstration cooperative: real municipalities, invented people, a seed. See `data/README.md`.
 
 The work is split by subject: `demonstration_field` (libraries and what they take), `demonstration_people` (contacts and
-for whom they stand) and `demonstration_seats` (who sits in which group).
+for whom they stand), `demonstration_seats` (who sits in which group) and `demonstration_audiences` (the wider field).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from coopmail.actions import founding
 from coopmail.charter import Charter
-from coopmail.cli import demonstration_field, demonstration_people, demonstration_seats
+from coopmail.cli import demonstration_audiences, demonstration_field, demonstration_people, demonstration_seats
 from coopmail.db import DEMONSTRATION
 from coopmail.domain.base import InstallationMark
 from coopmail.domain.calendar import brussels_day
@@ -40,6 +40,7 @@ def load(session: Session, now: datetime, charter: Charter, seed: int = 1) -> No
     people = demonstration_people.invite(session, rng, field, charter, now)
     demonstration_seats.seat(session, rng, field, people, groups, charter, today)
     _staff(session, now, charter)
+    demonstration_audiences.widen(session, rng, now)
     session.add(InstallationMark(name=DEMONSTRATION, value=str(seed)))
     session.flush()
 

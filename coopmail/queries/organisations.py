@@ -16,7 +16,6 @@ from coopmail.domain.groups import Group, Seat
 from coopmail.domain.organisations import Organisation, Pilot
 from coopmail.domain.polls import Audience, Ballot, Poll, PollState, VotingUnit
 from coopmail.domain.services import Service, Subscription, running_on
-from coopmail.domain.uploads import Upload
 from coopmail.errors import UnknownSubject
 
 HISTORY = 50
@@ -32,11 +31,15 @@ class Taken(NamedTuple):
 
 @dataclass
 class Standing:
-    """A contact of an organisation: its general mode, where it has one, and each service in which it is otherwise."""
+    """A contact of an organisation: its general mode, where it has one, and each service in which it is otherwise.
+
+    `services` are by name, for whoever reads; `of_service` are the same by id.
+    """
 
     contact: Contact
     general: Mode | None = None
     services: list[tuple[str, Mode]] = field(default_factory=list)
+    of_service: dict[int | None, Mode] = field(default_factory=dict)
 
 
 class Asked(NamedTuple):
@@ -104,7 +107,7 @@ def pilot_of(session: Session, organisation_id: int) -> list[Service]:
 def contacts(session: Session, organisation_id: int) -> list[Standing]:
     """Who stands for an organisation, by name, and how."""
     rows = session.execute(
-        sa.select(Contact, Service.name, Representation.mode)
+        sa.select(Contact, Service, Representation.mode)
         .join(Representation, Representation.contact_id == Contact.id)
         .outerjoin(Service, Service.id == Representation.service_id)
         .where(Representation.organisation_id == organisation_id, Representation.ended_at.is_(None))
@@ -116,7 +119,8 @@ def contacts(session: Session, organisation_id: int) -> list[Standing]:
         if service is None:
             one.general = mode
         else:
-            one.services.append((service, mode))
+            one.services.append((service.name, mode))
+            one.of_service[service.id] = mode
     return list(found.values())
 
 
@@ -204,22 +208,6 @@ def seats_twice(session: Session, one_id: int, other_id: int, day: date) -> list
     of = [sa.select(Seat.group_id).where(Seat.organisation_id == key, _lasting(day)) for key in (one_id, other_id)]
     both = sa.select(Group.name).where(Group.id.in_(of[0]), Group.id.in_(of[1]))
     return list(session.scalars(both.order_by(Group.name)))
-
-
-def uploads(session: Session, staff_id: int) -> list[Upload]:
-    """The files that one of the staff sent and has not used."""
-    rows = sa.select(Upload).where(Upload.staff_id == staff_id)
-    return list(session.scalars(rows.order_by(Upload.sent_at.desc())))
-
-
-def upload(session: Session, staff_id: int, key: str) -> Upload:
-    """One of these, with what it holds; `UnknownSubject` for another's, and for one that was used."""
-    row = session.scalars(
-        sa.select(Upload).where(Upload.key == key, Upload.staff_id == staff_id).options(sa.orm.undefer(Upload.content))
-    ).one_or_none()
-    if row is None:
-        raise UnknownSubject("There is no such file any more.")
-    return row
 
 
 def _and_its_past(organisation_id: int) -> sa.Select[int]:

@@ -1,13 +1,21 @@
-"""Headers that every page has."""
+"""What every page refuses, and the headers that it has."""
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, abort, request
 
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'none'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
+
+
+def refuse_nul() -> None:
+    """A NUL in an address names nothing, and PostgreSQL keeps it in no text."""
+    if "\0" in request.path:
+        abort(404)
+    if any("\0" in text for pair in request.args.items(multi=True) for text in pair):
+        abort(400)
 
 
 def add_headers(response: Response) -> Response:

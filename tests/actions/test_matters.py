@@ -21,8 +21,8 @@ from coopmail.parts import Parts
 from coopmail.queries import matters
 from tests.builders import build_staff
 
-RAISERS = {"raise_matter", "_tell"}
-"""What puts something before staff: the key is the third argument, or the second of the job's helper."""
+RAISERS = {"raise_matter": 2, "_tell": 1}
+"""What puts something before staff, and which of its arguments is the key."""
 
 
 def key_of(node: ast.expr) -> str:
@@ -37,7 +37,8 @@ def raised(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISERS:
-            yield from filter(None, [key_of(argument) for argument in node.args[1:3]])
+            place = RAISERS[node.func.id]
+            yield from filter(None, [key_of(argument) for argument in node.args[place : place + 1]])
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "key":
             found = node.value.left if isinstance(node.value, ast.BinOp) else node.value
             if isinstance(found, ast.Call) and found.args:  # sa.literal("unit:") + …
@@ -49,7 +50,7 @@ def raised(source: str) -> Iterator[str]:
 def test_every_kind_of_matter_that_is_raised_has_its_words() -> None:
     kinds = {kind for file in (ROOT / "coopmail").rglob("*.py") for kind in raised(file.read_text(encoding="utf-8"))}
     assert kinds >= {"unit", "mail", "announce", "reminder", "close", "cancelled", "contested", "relay-down"}
-    assert kinds - set(wording._MATTERS) == set()
+    assert kinds - set(wording.MATTERS) == set()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,8 @@ def test_the_search_for_kinds_sees_what_it_should(source: str, kinds: list[str])
 def raise_all(office: Parts, poll: Poll) -> list[int]:
     """One matter of each kind, as they are raised; their ids."""
     detail = {"days": 9, "day": "2026-11-27", "error": "No key.", "folder": "/keys", "campaign": "reminder",
-              "reason": "550 no", "mails": 3, "by": "Jan Maes", "name": "Els Peeters", "successor": "An Wouters"}  # fmt: skip
+              "reason": "550 no", "mails": 3, "by": "Jan Maes",
+              "name": "Els Peeters", "successor": "An Wouters"}  # fmt: skip
     with office.db.transaction() as (session, now):
         session.execute(sa.delete(Matter))
         unit = session.scalars(sa.select(VotingUnit).order_by(VotingUnit.name)).first()
@@ -78,7 +80,7 @@ def raise_all(office: Parts, poll: Poll) -> list[int]:
         assert unit is not None
         assert mail is not None
         mail.state, mail.reply = MailState.BOUNCED, "550 unknown"
-        for kind in wording._MATTERS:
+        for kind in wording.MATTERS:
             about = {"mail_id": mail.id} if kind == "mail" else detail | {"unit_id": unit.id}
             raise_matter(session, now(), f"{kind}:1", f"English of {kind}", poll_id=poll.id, **about)  # type: ignore[arg-type]
         return list(session.scalars(sa.select(Matter.id).order_by(Matter.id)))
@@ -88,17 +90,17 @@ def raise_all(office: Parts, poll: Poll) -> list[int]:
     ("language", "said"),
     [
         ("nl", {
-            "unit": "Voor Bibliotheek Aartselaar is niemand bereikbaar in de stemronde “Welke weg gaat het Krantenarchief"
-                    " op?”.",
-            "reminder": "De herinnering van vrijdag 27 november 2026 voor “Welke weg gaat het Krantenarchief op?” is niet"
-                        " verstuurd: de taken liepen niet op tijd.",
+            "unit": "Voor Bibliotheek Aartselaar is niemand bereikbaar in de stemronde “Welke weg gaat het"
+                    " Krantenarchief op?”.",
+            "reminder": "De herinnering van vrijdag 27 november 2026 voor “Welke weg gaat het Krantenarchief op?” is"
+                        " niet verstuurd: de taken liepen niet op tijd.",
             "contested": "Jan Maes betwist de stem die we noteerden voor Bibliotheek Aartselaar in “Welke weg gaat het"
                          " Krantenarchief op?”: 550 no",
         }),
         ("en", {
             "unit": "Nobody can be reached for Bibliotheek Aartselaar in the vote “Which way for the Krantenarchief?”.",
-            "reminder": "The reminder of Friday 27 November 2026 for “Which way for the Krantenarchief?” was not sent: the"
-                        " jobs did not run in time.",
+            "reminder": "The reminder of Friday 27 November 2026 for “Which way for the Krantenarchief?” was not sent:"
+                        " the jobs did not run in time.",
             "contested": "Jan Maes contests the vote that we recorded for Bibliotheek Aartselaar in “Which way for the"
                          " Krantenarchief?”: 550 no",
         }),

@@ -19,12 +19,14 @@ from coopmail.cli.poll_file import build_poll, read_poll_file
 from coopmail.config import ROOT
 from coopmail.db import Database
 from coopmail.domain import audit, links, outbox, polls
+from coopmail.domain.audience_question import EVERYBODY, parse
 from coopmail.domain.base import Base, InstallationMark
 from coopmail.domain.contacts import Contact, Mode, Representation, valid_address
 from coopmail.domain.groups import Group, GroupKind, Seat, SeatRole, sitting_on
 from coopmail.domain.organisations import Organisation, OrganisationKind
 from coopmail.domain.services import Service, Subscription, running_on
 from coopmail.errors import ActionRefused
+from coopmail.queries import audiences
 
 DATA = ROOT / "coopmail" / "data"
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -332,3 +334,23 @@ def test_the_polls_of_the_demonstration_can_be_read_and_are_in_both_languages(se
     assert all(option.label_en and option.description_en for option in poll.options)
     assert len(poll.abstain_keys) == 1
     session.expunge_all()
+
+
+def test_twelve_persons_of_no_organisation_belong_to_the_wider_field(session: Session) -> None:
+    found = session.scalars(sa.select(Contact).where(Contact.email.endswith("@uithetveld.example"))).all()
+    alone = set(session.scalars(sa.select(Contact.id).where(audiences.persons(EVERYBODY, TODAY))))
+    assert len(found) == 12
+    assert {person.id for person in found} <= alone
+
+
+def test_three_audiences_are_saved_and_each_holds_somebody(session: Session) -> None:
+    saved = audiences.in_use(session)
+    assert [audience.name for audience in saved] == [
+        "Grote en regionale bibliotheken", "Krantenarchief in Limburg", "Wie nog geen coöperant is",
+    ]  # fmt: skip
+    for audience in saved:
+        question = parse(audience.question)
+        assert audiences.unknown(session, question) == []
+        reach = audiences.reach(session, question, TODAY)
+        assert reach.organisations > 1
+        assert reach.voters > 1

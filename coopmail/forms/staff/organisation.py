@@ -52,6 +52,18 @@ def reads(reader: Callable[[str], Any]) -> Callable[[Form, Field], None]:
     return check
 
 
+def offered(message: str) -> Callable[[Form, Field], None]:
+    """A validator that takes what the form offers and nothing else, and says what to do."""
+
+    def check(_form: Form, found: Field) -> None:
+        known = {str(choice.value) for choice in found.iter_choices()}  # type: ignore[attr-defined] # a select
+        chosen = found.data if isinstance(found.data, list) else [found.data]
+        if not {str(value) for value in chosen} <= known - {""}:
+            raise ValidationError(message)
+
+    return check
+
+
 def a_day(_form: Form, found: Field) -> None:
     """A day of the calendar, as a browser sends it or as a person types it."""
     if found.data and day_of(found.data) is None:
@@ -76,7 +88,8 @@ class OrganisationForm(VersionedForm):
     kind = RadioField(
         lazy("What it is"),
         choices=[SelectChoice(key, label) for key, label in KINDS.items()],
-        validators=[InputRequired(lazy("Choose what it is."))],
+        validate_choice=False,
+        validators=[InputRequired(lazy("Choose what it is.")), offered(lazy("Choose what it is."))],
     )
     municipality = StringField(
         lazy("Municipality"), filters=[tidy],
@@ -84,8 +97,9 @@ class OrganisationForm(VersionedForm):
     )  # fmt: skip
     province = SelectField(
         lazy("Province"),
-        choices=[("", lazy("Choose a province")), *((name, name) for name in PROVINCES)],
-        validators=[DataRequired(lazy("Choose a province."))],
+        choices=[SelectChoice("", lazy("Choose a province")), *(SelectChoice(name, name) for name in PROVINCES)],
+        validate_choice=False,
+        validators=[offered(lazy("Choose a province."))],
     )
     population = _population(lazy("Inhabitants"))
     code = StringField(lazy("Code (optional)"), filters=[tidy], validators=[Optional(), reads(cells.short(40))])
@@ -105,7 +119,15 @@ class OrganisationForm(VersionedForm):
 class MarkedForm(OrganisationForm):
     """The same, and of which services it is a pilot."""
 
-    pilots = SelectMultipleField(lazy("Pilot library of"), coerce=int, choices=[])
+    pilots = SelectMultipleField(
+        lazy("Pilot library of"), choices=[], validate_choice=False,
+        validators=[offered(lazy("Tick services of this list only."))],
+    )  # fmt: skip
+
+    @property
+    def pilot_of(self) -> set[int]:
+        """The services that are ticked, once the form is valid."""
+        return {int(key) for key in self.pilots.data or ()}
 
     @classmethod
     def of(cls, organisation: Organisation, pilots: list[int]) -> MarkedForm:
@@ -114,7 +136,7 @@ class MarkedForm(OrganisationForm):
             version=str(organisation.version), name=organisation.name, kind=organisation.kind.value,
             municipality=organisation.municipality, province=organisation.province,
             population=str(organisation.population), code=organisation.code or "", regional=organisation.regional,
-            big_city=organisation.big_city, pilots=pilots,
+            big_city=organisation.big_city, pilots=[str(key) for key in pilots],
         )  # fmt: skip
 
 
@@ -152,7 +174,9 @@ class SubscriptionForm(VersionedForm):
 class NewSubscriptionForm(SubscriptionForm):
     """The same for a service that is not taken yet."""
 
-    service = SelectField(lazy("Service"), coerce=int, choices=[], validators=[DataRequired(lazy("Choose a service."))])
+    service = SelectField(
+        lazy("Service"), choices=[], validate_choice=False, validators=[offered(lazy("Choose a service."))]
+    )
 
 
 class LastDayForm(VersionedForm):
@@ -172,12 +196,16 @@ class MergerForm(Form):
     """Which two become one, which of them goes on, under what name."""
 
     other = SelectField(
-        lazy("Becomes one with"), choices=[], validators=[DataRequired(lazy("Choose the other organisation."))]
+        lazy("Becomes one with"),
+        choices=[],
+        validate_choice=False,
+        validators=[offered(lazy("Choose the other organisation."))],
     )
     goes_on = RadioField(
         lazy("Which of the two goes on?"),
         choices=[SelectChoice("this", lazy("This one")), SelectChoice("other", lazy("The other one"))],
-        validators=[InputRequired(lazy("Say which of the two goes on."))],
+        validate_choice=False,
+        validators=[offered(lazy("Say which of the two goes on."))],
     )
     name = StringField(
         lazy("New name (optional)"), filters=[tidy], validators=[Optional(), reads(cells.organisation_name)]

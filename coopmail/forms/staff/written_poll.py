@@ -55,8 +55,13 @@ class WrittenPoll:
         return WrittenPoll(self.head, rows, kept, place)
 
     def validate(self) -> bool:
-        """Judge every field, and what they say together; rows in which nothing is typed are left out."""
-        self.rows = [row for row in self.rows if not is_blank(row)] or self.rows
+        """Judge every field, and what they say together.
+
+        Rows in which nothing is typed are left out, once there are options enough: until then they ask to be filled in.
+        """
+        written = [row for row in self.rows if not is_blank(row)]
+        if sum(not row.get("abstain") for row in written) >= 2:
+            self.rows = written
         self.options = forms_of(self.rows)
         right = [form.validate() for form in (self.head, *self.options)]
         if len(self.rows) > MOST_OPTIONS or len(self.rows) < 2:

@@ -14,7 +14,10 @@ from coopmail.web.staff import (  # noqa: F401 - their pages are registered by t
     decisions,
     groups,
     mails,
+    mergers,
     organisation_import,
+    organisation_list,
+    organisations,
     outbox,
     poll_acts,
     poll_documents,
@@ -26,6 +29,7 @@ from coopmail.web.staff import (  # noqa: F401 - their pages are registered by t
     recorded_votes,
     sign_in,
     staff_members,
+    subscriptions,
     today,
 )
 from coopmail.web.staff.console import csrf_field, navigation, sentence, staff

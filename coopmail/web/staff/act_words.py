@@ -5,6 +5,7 @@ from __future__ import annotations
 from coopmail.forms.kind import lazy
 
 ACTS: dict[str, str] = {
+    "added-to-poll": lazy("added to an open poll"),
     "audience-archived": lazy("audience put away"),
     "audience-changed": lazy("audience changed"),
     "audience-restored": lazy("audience brought back"),
@@ -41,6 +42,14 @@ ACTS: dict[str, str] = {
     "mail-test-sent": lazy("test mail sent"),
     "matter-reopened": lazy("matter reopened"),
     "matter-settled": lazy("matter ticked off"),
+    "organisation-added": lazy("organisation added"),
+    "organisation-edited": lazy("organisation changed"),
+    "organisation-ended": lazy("organisation ended"),
+    "organisation-grew": lazy("organisation took another in"),
+    "organisation-merged": lazy("organisation went up in another"),
+    "organisation-resumed": lazy("ending of an organisation taken back"),
+    "organisation-split": lazy("organisation split"),
+    "organisations-imported": lazy("organisations imported"),
     "outcome-announced": lazy("outcome announced"),
     "poll-closed": lazy("poll closed"),
     "poll-decided": lazy("decision on a poll written"),
@@ -62,6 +71,12 @@ ACTS: dict[str, str] = {
     "staff-signed-in": lazy("signed in"),
     "staff-signed-out": lazy("signed out"),
     "standing-changed": lazy("for whom a contact stands changed"),
+    "subscription-corrected": lazy("what is taken corrected"),
+    "subscription-ended": lazy("service ended"),
+    "subscription-goes-on": lazy("service runs on"),
+    "subscription-removed": lazy("service taken back"),
+    "subscription-started": lazy("service taken"),
+    "unit-added": lazy("organisation added to an open poll"),
     "unit-called": lazy("called by telephone"),
 }
 

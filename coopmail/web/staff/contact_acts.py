@@ -20,6 +20,7 @@ from coopmail.errors import ChangedMeanwhile
 from coopmail.forms.kind import lazy
 from coopmail.forms.staff.contact import AwayForm, HandOverForm, StandingForm, standing_form
 from coopmail.parts import parts
+from coopmail.queries import contact_page as shown
 from coopmail.queries import contacts as questions
 from coopmail.web.staff.console import actor, done, say, staff
 from coopmail.web.staff.contact_list import MODES
@@ -74,8 +75,8 @@ def contact_leave(contact_id: int) -> BaseResponse | str:
             return redirect(address("staff.contact", contact_id=contact_id), 303)
         return render_template(
             "staff/contacts/leave.html", contact=contact, represents=questions.represents(session, contact_id),
-            asked=[each for each in questions.open_invitations(session, contact_id) if not each.invitation.revoked_at],
-            alone=questions.alone_for(session, contact_id), waiting=questions.waiting_nominations(session, contact_id),
+            asked=[each for each in shown.open_invitations(session, contact_id) if not each.invitation.revoked_at],
+            alone=shown.alone_for(session, contact_id), waiting=questions.waiting_nominations(session, contact_id),
             seats=[pair for pair in questions.seats(session, contact_id)
                    if pair[0].ends_on is None or pair[0].ends_on > today],
         )  # fmt: skip
@@ -94,7 +95,7 @@ def contact_back(contact_id: int) -> BaseResponse | str:
         if contact.left_at is None:
             return redirect(address("staff.contact", contact_id=contact_id), 303)
         return render_template("staff/contacts/back.html", contact=contact,
-                               represents=questions.stood_for_until_leaving(session, contact))  # fmt: skip
+                               represents=shown.stood_for_until_leaving(session, contact))  # fmt: skip
 
 
 @staff.get("/contacts/<int:contact_id>/stand")
@@ -102,7 +103,7 @@ def contact_stand(contact_id: int) -> BaseResponse | str:
     """Choose for whom; the next page says how."""
     with parts().db.reading() as (session, now):
         contact = find(session, contact_id)
-        offered = questions.organisation_choices(session, brussels_day(now()))
+        offered = shown.organisation_choices(session, brussels_day(now()))
     chosen = request.args.get("organisation", "")
     if chosen in {key for key, _name in offered}:
         where = address("staff.contact_standing", contact_id=contact_id, organisation_id=int(chosen))
@@ -146,8 +147,8 @@ def _standing(contact_id: int, organisation_id: int) -> tuple[dict[str, Any], St
         services = list(session.scalars(sa.select(Service).order_by(Service.name)))
         facts = {
             "contact": contact, "organisation": organisation, "services": services,
-            "takes": questions.taken(session, organisation_id, brussels_day(now())),
-            "open_polls": questions.open_polls_of(session, organisation_id),
+            "takes": shown.taken(session, organisation_id, brussels_day(now())),
+            "open_polls": shown.open_polls_of(session, organisation_id),
             "known": bool(present), "conflict": None, "present": [], "refused": "",
         }  # fmt: skip
     form = standing_form(services, present, request.form if request.method == "POST" else None)
@@ -169,7 +170,7 @@ def contact_hand_over(contact_id: int) -> BaseResponse | str | tuple[str, int]:
     """Name a successor, who confirms everything with one answer."""
     with parts().db.reading() as (session, _now):
         contact = find(session, contact_id)
-        mine = questions.represents(session, contact_id) or questions.stood_for_until_leaving(session, contact)
+        mine = questions.represents(session, contact_id) or shown.stood_for_until_leaving(session, contact)
         facts = {"contact": contact, "represents": mine,
                  "waiting": [each for each in questions.waiting_nominations(session, contact_id)
                              if each.named_by_id == contact_id]}  # fmt: skip

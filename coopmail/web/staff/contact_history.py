@@ -14,8 +14,10 @@ from coopmail.domain.audit import AuditRow
 from coopmail.domain.contacts import Contact
 from coopmail.forms.kind import lazy
 from coopmail.forms.mail_test import PLACES
+from coopmail.queries import contact_page as shown
 from coopmail.queries import contacts as questions
 from coopmail.queries.changes import actor_names
+from coopmail.web.staff.act_words import act_in_words
 
 
 class Told(NamedTuple):
@@ -27,15 +29,15 @@ class Told(NamedTuple):
 
 
 def told(session: Session, contact: Contact) -> list[Told]:
-    """A contact's history, the newest first; a kind of act that has no words here is shown by its name."""
-    rows = questions.history(session, contact.id)
+    """A contact's history, the newest first; an act without words of its own here has those of the audit log."""
+    rows = shown.history(session, contact.id)
     names = actor_names(session, {row.actor for row in rows})
     return [Told(row.at, names.get(row.actor, row.actor), _words(row)) for row in rows]
 
 
 def _words(row: AuditRow) -> str:
     words = _WORDS.get(row.act)
-    return words(row.detail) if words is not None else row.act
+    return words(row.detail) if words is not None else act_in_words(row.act)
 
 
 _FIELDS = {

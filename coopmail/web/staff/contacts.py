@@ -21,6 +21,7 @@ from coopmail.forms.kind import lazy
 from coopmail.forms.mail_test import PLACES
 from coopmail.forms.staff.contact import NOBODY, ContactForm, NewContactForm, VersionedForm
 from coopmail.parts import parts
+from coopmail.queries import contact_page as shown
 from coopmail.queries import contacts as questions
 from coopmail.web.language import kept_language
 from coopmail.web.staff.console import actor, done, say, staff
@@ -46,9 +47,9 @@ def _facts(session: Session, contact: Contact, now: datetime) -> dict[str, Any]:
         "status": status(contact, today),
         "represents": questions.represents(session, contact.id),
         "seats": questions.seats(session, contact.id),
-        "asked": questions.open_invitations(session, contact.id),
+        "asked": shown.open_invitations(session, contact.id),
         "waiting": questions.waiting_nominations(session, contact.id),
-        "tests": questions.tests_of(session, [contact.id]),
+        "tests": shown.tests_of(session, [contact.id]),
         "history": told(session, contact),
         "places": PLACES,
         "modes": MODES,
@@ -63,7 +64,7 @@ def contact_new() -> BaseResponse | str | tuple[str, int]:
     chosen = request.args.get("organisation", "")
     form = NewContactForm(request.form if request.method == "POST" else None, organisation=chosen)
     with parts().db.reading() as (session, now):
-        offered = questions.organisation_choices(session, brussels_day(now()))
+        offered = shown.organisation_choices(session, brussels_day(now()))
     form.organisation.choices = [
         ("", _("Choose an organisation")),
         (NOBODY, _("None: a person of the field")),
@@ -131,7 +132,7 @@ def address(endpoint: str, **values: Any) -> str:
 def changed_by_other(session: Session, form: VersionedForm, contact: Contact) -> dict[str, str]:
     """Who saved first and when, for `staff.conflict`; saving the form again is then on purpose."""
     form.version.data = str(contact.version)
-    change = questions.last_change(session, contact.id)
+    change = shown.last_change(session, contact.id)
     if change is None:
         return {"who": _("Somebody"), "when": _("just now")}
     return {"who": change.who, "when": wording.moment(change.at)}

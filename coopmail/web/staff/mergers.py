@@ -14,6 +14,7 @@ from coopmail.actions import joiners, mergers, organisations
 from coopmail.actions.mergers import Merger, Share
 from coopmail.domain import cells
 from coopmail.domain.calendar import brussels_day
+from coopmail.domain.contacts import Mode
 from coopmail.domain.organisations import Organisation
 from coopmail.domain.polls import Poll
 from coopmail.errors import ActionRefused, ChangedMeanwhile, PollNotOpen, UnknownSubject
@@ -40,7 +41,7 @@ def organisation_merge(organisation_id: int) -> Page:
     form.other.choices = [("", _("Choose an organisation")), *offered]
     if found.ended_on is not None:
         return _over(found)
-    if request.method != "POST":
+    if request.method != "POST" or "back" in request.form:
         return render_template("staff/organisations/merge.html", form=form, organisation=found)
     if not form.validate():
         return render_template("staff/organisations/merge.html", form=form, organisation=found), 422
@@ -95,7 +96,9 @@ def _merge(form: MergerForm, organisation_id: int) -> Page:
             found = find(session, organisation_id)
         return render_template("staff/organisations/merge.html", form=form, organisation=found), 409
     except organisations.Ended:
-        return _over(gone)
+        with office.db.reading() as (session, _now):
+            pair = _pair(session, form, organisation_id)
+        return _over(next((one for one in pair if one.ended_on is not None), pair[0]))
     except ChangedMeanwhile:
         with office.db.reading() as (session, _now):
             changed = [who_changed(session, one.id) for one in _pair(session, form, organisation_id)]
@@ -121,6 +124,7 @@ def organisation_split(organisation_id: int) -> Page:
         "contacts": _shares("contact", (one.contact.id for one in people)),
         "subscriptions": _shares("subscription", (one.subscription.id for one in taken)),
     }  # fmt: skip
+    facts["going"] = _going(facts)
     if request.method != "POST" or "back" in request.form:
         return render_template("staff/organisations/split.html", form=form, **facts)
     if not form.validate():
@@ -130,9 +134,20 @@ def organisation_split(organisation_id: int) -> Page:
     return _split(form, facts)
 
 
+def _going(facts: dict[str, Any]) -> dict[str, list[str]]:
+    """Who and what moves along, and who and what is with both, by name."""
+    people = [(one.contact.name, facts["contacts"][one.contact.id]) for one in facts["people"]]
+    taken = [(one.service.name, facts["subscriptions"][one.subscription.id]) for one in facts["taken"]]
+    return {
+        f"{what}_{share}": [name for name, chosen in rows if chosen is share]
+        for what, rows in (("contacts", people), ("services", taken))
+        for share in (Share.MOVES, Share.BOTH)
+    }
+
+
 def _over(organisation: Organisation) -> Page:
     """To the page of one that has ended, which says so; where it merged, also by a second click, to what goes on."""
-    if organisation.merged_into_id is not None:
+    if organisation.merged_into_id is not None and request.method == "POST":
         return done("staff.organisation", "organisation-merged", organisation_id=organisation.merged_into_id)
     return redirect(to("staff.organisation", organisation_id=organisation.id), 303)
 
@@ -164,12 +179,13 @@ def _shares(what: str, keys: Iterable[int]) -> dict[int, Share]:
 
 
 @staff.route("/organisations/<int:organisation_id>/join/<slug>", methods=["GET", "POST"])
-def organisation_join(organisation_id: int, slug: str) -> Page:
+def joiner_add(organisation_id: int, slug: str) -> Page:
     """Add an organisation to a poll that is open, with a reason."""
     with parts().db.reading() as (session, _now):
         found, poll = find(session, organisation_id), _poll(session, slug)
+        voters = sum(_votes_in(one, poll) for one in questions.contacts(session, organisation_id))
     form = JoinForm(request.form if request.method == "POST" else None)
-    facts = {"organisation": found, "poll": poll}
+    facts = {"organisation": found, "poll": poll, "voters": voters}
     if request.method != "POST":
         return render_template("staff/organisations/join.html", form=form, **facts)
     if not form.validate():
@@ -184,6 +200,11 @@ def organisation_join(organisation_id: int, slug: str) -> Page:
         return render_template("staff/organisations/join.html", form=form, why=_why_not(error), **facts), 409
 
 
+def _votes_in(one: questions.Standing, poll: Poll) -> bool:
+    """Whether a contact votes for its organisation in a poll."""
+    return one.of_service.get(poll.service_id, one.general) is Mode.VOTES and one.contact.confirmed_at is not None
+
+
 def _poll(session: Session, slug: str) -> Poll:
     try:
         return polls.by_slug(session, slug)
@@ -196,7 +217,7 @@ def _why_not(error: ActionRefused) -> str:
         joiners.SeatsOnly: _("This poll asks the seats of a group, and no organisations."),
         joiners.VotesAlready: _("This organisation is asked in this poll already."),
         joiners.NoMember: _("This organisation takes nothing today that gives it a vote here: start that first."),
-        joiners.WouldUnmask: _("This poll is secret and somebody has voted: a vote that came later could be told apart."),
+        joiners.WouldUnmask: _("This poll is secret and somebody has voted: what comes later could be told apart."),
         organisations.Ended: _("This organisation has ended: take that back first."),
         PollNotOpen: _("This poll is not open: nobody can be added any more."),
     }[type(error)]  # fmt: skip

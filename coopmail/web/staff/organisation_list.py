@@ -41,8 +41,8 @@ def going_on(today: date) -> sa.ColumnElement[bool]:
 
 
 def _takes(today: date, *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    taking = sa.exists().where(Subscription.organisation_id == Organisation.id, running_on(today), *more)
-    return taking.correlate(Organisation)
+    """Whether an organisation is among those that take something: asked once, and not for each organisation."""
+    return Organisation.id.in_(sa.select(Subscription.organisation_id).where(running_on(today), *more))
 
 
 def _of_service(slug: str) -> sa.ColumnElement[bool]:
@@ -77,11 +77,9 @@ def _filters(today: date) -> tuple[Filter, ...]:
 
 def _listing(_session: Session, now: datetime) -> Listing:
     today = brussels_day(now)
-    question = _question(today)
-    columns = question.selected_columns
     return Listing(
         name="organisations",
-        question=question,
+        question=_question(today),
         columns=(
             Column("name", lazy("Name"), lambda row: row.Organisation.name, (sa.func.lower(Organisation.name),)),
             Column("code", lazy("Code"), lambda row: row.Organisation.code, (Organisation.code,)),
@@ -91,8 +89,8 @@ def _listing(_session: Session, now: datetime) -> Listing:
             Column("province", lazy("Province"), lambda row: row.Organisation.province, (Organisation.province,)),
             Column("population", lazy("Inhabitants"), lambda row: row.Organisation.population,
                    (Organisation.population,)),
-            Column("services", lazy("Services"), lambda row: row.services, (columns.services,)),
-            Column("contacts", lazy("Contacts"), lambda row: row.contacts, (columns.contacts,)),
+            Column("services", lazy("Services"), lambda row: row.services),
+            Column("contacts", lazy("Contacts"), lambda row: row.contacts),
             Column("ended", lazy("Ended"), lambda row: row.Organisation.ended_on, (Organisation.ended_on,)),
         ),
         searched=(Organisation.name, Organisation.municipality, sa.func.coalesce(Organisation.code, "")),

@@ -23,8 +23,8 @@ from coopmail.forms.staff.organisation import KINDS, LastDayForm, MarkedForm
 from coopmail.parts import parts
 from coopmail.queries import organisations as questions
 from coopmail.queries.changes import last_change
-from coopmail.web.staff.audit_log import lines
 from coopmail.web.staff.console import actor, done, say, staff
+from coopmail.web.staff.organisation_history import told
 from coopmail.web.staff.organisation_words import MODES
 
 Page = BaseResponse | str | tuple[str, int]
@@ -60,7 +60,7 @@ def _facts(session: Session, found: Organisation, now: datetime) -> dict[str, An
         "seats": questions.seats(session, found.id, today),
         "asked": questions.asked(session, found.id),
         "joinable": [] if found.ended_on else questions.joinable(session, found.id, today),
-        "history": lines(session, questions.history(session, found.id)),
+        "history": told(session, questions.history(session, found.id)),
     }
 
 
@@ -75,8 +75,7 @@ def organisation_new() -> Page:
         return render_template("staff/organisations/edit.html", form=form, organisation=None), 422
     try:
         with parts().db.transaction() as (session, now):
-            pilots = set(form.pilots.data or ())
-            added = actions.add(session, now, form.facts, pilot_of=pilots, actor=actor())
+            added = actions.add(session, now, form.facts, pilot_of=form.pilot_of, actor=actor())
         return done("staff.organisation", "organisation-added", organisation_id=added.id)
     except (actions.NameTaken, actions.CodeTaken) as error:
         say_taken(form, error)
@@ -98,7 +97,7 @@ def organisation_edit(organisation_id: int) -> Page:
     try:
         with parts().db.transaction() as (session, now):
             actions.edit(session, now, organisation_id, form.facts, version=form.read_version,
-                         pilot_of=set(form.pilots.data or ()), actor=actor())  # fmt: skip
+                         pilot_of=form.pilot_of, actor=actor())  # fmt: skip
         return done("staff.organisation", "organisation-saved", organisation_id=organisation_id)
     except ChangedMeanwhile:
         return _conflict(form, organisation_id)
@@ -124,6 +123,8 @@ def organisation_end(organisation_id: int) -> Page:
         except actions.DayRefused:
             form.day.errors = [_("Choose today or an earlier day: what ends later is ended when the day has come.")]
         except (ChangedMeanwhile, actions.Ended) as error:
+            if found.ended_on == form.last:  # the second click
+                return done("staff.organisation", "organisation-ended", organisation_id=organisation_id)
             return refused("staff/organisations/end.html", error, organisation_id, form, facts)
     page = render_template("staff/organisations/end.html", form=form, **facts)
     return (page, 422) if form.errors else page
@@ -141,6 +142,8 @@ def organisation_resume(organisation_id: int) -> Page:
                 actions.resume(session, now, organisation_id, version=form.read_version, actor=actor())
             return done("staff.organisation", "organisation-resumed", organisation_id=organisation_id)
         except (ChangedMeanwhile, actions.NotEnded) as error:
+            if found.ended_on is None:  # the second click
+                return done("staff.organisation", "organisation-resumed", organisation_id=organisation_id)
             return refused("staff/organisations/resume.html", error, organisation_id, form, {"organisation": found})
     return render_template("staff/organisations/resume.html", organisation=found, form=form)
 
@@ -180,7 +183,7 @@ def changed_by_other(organisation_id: int, form: VersionedForm) -> str:
     with parts().db.reading() as (session, _now):
         form.version.data = str(find(session, organisation_id).version)
         who, when = who_changed(session, organisation_id)
-    return _("%(who)s changed this organisation on %(when)s, after you opened this page. Look again, then press once more.",
+    return _("%(who)s changed this organisation on %(when)s, after you opened this page. Look again, then press again.",
              who=who, when=when)  # fmt: skip
 
 
@@ -195,7 +198,7 @@ def who_changed(session: Session, organisation_id: int) -> tuple[str, str]:
 
 def _offer_services(form: MarkedForm) -> None:
     with parts().db.reading() as (session, _now):
-        form.pilots.choices = [(service.id, service.name) for service in questions.services(session)]
+        form.pilots.choices = [(str(service.id), service.name) for service in questions.services(session)]
 
 
 def _conflict(form: MarkedForm, organisation_id: int) -> tuple[str, int]:

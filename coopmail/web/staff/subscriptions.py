@@ -19,7 +19,6 @@ from coopmail.forms.kind import lazy
 from coopmail.forms.staff.contact import VersionedForm
 from coopmail.forms.staff.organisation import LastDayForm, NewSubscriptionForm, SubscriptionForm
 from coopmail.parts import parts
-from coopmail.queries import contacts
 from coopmail.queries import organisations as questions
 from coopmail.queries.organisations import Taken
 from coopmail.web.staff.console import actor, done, say, staff
@@ -40,7 +39,7 @@ def subscription_new(organisation_id: int) -> Page:
     """An organisation takes a service."""
     with parts().db.reading() as (session, now):
         found, today = find(session, organisation_id), brussels_day(now())
-        offered = [(service.id, service.name) for service in questions.services(session)]
+        offered = [(str(service.id), service.name) for service in questions.services(session)]
     form = NewSubscriptionForm(request.form if request.method == "POST" else None, version=str(found.version),
                                starts_on=today.isoformat())  # fmt: skip
     form.service.choices = [("", _("Choose a service")), *offered]
@@ -51,15 +50,19 @@ def subscription_new(organisation_id: int) -> Page:
         return render_template("staff/organisations/subscription.html", form=form, **facts), 422
     try:
         with parts().db.transaction() as (session, now):
-            actions.start(session, now, organisation_id, form.service.data, form.terms, version=form.read_version,
+            actions.start(session, now, organisation_id, int(form.service.data), form.terms, version=form.read_version,
                           actor=actor())  # fmt: skip
         return done("staff.organisation", "subscription-started", organisation_id=organisation_id)
+    except actions.PeriodsOverlap as error:
+        if error.other == form.terms:  # the second click
+            return done("staff.organisation", "subscription-started", organisation_id=organisation_id)
+        return _refused("staff/organisations/subscription.html", error, form, facts)
     except ActionRefused as error:
         return _refused("staff/organisations/subscription.html", error, form, facts)
 
 
-@staff.route("/subscriptions/<int:subscription_id>", methods=["GET", "POST"])
-def subscription(subscription_id: int) -> Page:
+@staff.route("/subscriptions/<int:subscription_id>/edit", methods=["GET", "POST"])
+def subscription_edit(subscription_id: int) -> Page:
     """Correct what is taken."""
     taken, organisation = _find(subscription_id)
     form = (
@@ -83,8 +86,8 @@ def subscription_end(subscription_id: int) -> Page:
     row = taken.subscription
     with parts().db.reading() as (session, now):
         today = brussels_day(now())
-        polls = [poll for poll in contacts.open_polls_of(session, organisation.id)
-                 if poll.service_id in (None, taken.service.id)]  # fmt: skip
+        polls = [one.poll for one in questions.asked(session, organisation.id)
+                 if one.poll.service_id in (None, taken.service.id)]  # fmt: skip
     day = max(row.ends_on or today, row.starts_on)
     form = LastDayForm(request.form if request.method == "POST" else None, version=str(organisation.version),
                        day=day.isoformat())  # fmt: skip
@@ -158,7 +161,7 @@ def _why(error: ActionRefused) -> str:
     if isinstance(error, actions.PeriodsOverlap):
         other = error.other
         last = wording.day(other.ends_on) if other.ends_on is not None else _("without a last day")
-        return _("This service is taken already from %(first)s (last day: %(last)s): end that first, or choose other days.",
+        return _("This service is taken from %(first)s already (last day: %(last)s): end that, or choose other days.",
                  first=wording.day(other.starts_on), last=last)  # fmt: skip
     return {
         actions.EndsBeforeStart: _("The last day lies before the first: choose a later one."),

@@ -29,6 +29,7 @@ JOBS = {
     "destroy-poll-keys": lazy("Destroying the keys of secret votes"),
     "send-reminders": lazy("Sending reminders"),
     "answer-link-requests": lazy("Mailing new links"),
+    "mail-sign-in-codes": lazy("Mailing codes to sign in with"),
     "deliver-mail": lazy("Sending mail"),
     "report-bounces": lazy("Reporting mail that did not arrive"),
 }
@@ -43,10 +44,13 @@ def page() -> str:
     with parts().db.reading() as (session, now):
         moment = now()
         found = today.today(session, moment)
+        late = silent(found.ran, moment)
         return render_template(
             "staff/today/today.html",
             today=found,
-            silent=silent(found.ran, moment),
+            silent=late,
+            stopped=len(late) == len(JOBS),
+            last=max(found.ran.values(), default=None),
             late=found.oldest_due >= SILENT.total_seconds(),
             waiting_since=moment - timedelta(seconds=found.oldest_due),
             address=address,

@@ -13,6 +13,7 @@ from coopmail.domain.audience_question import About, Condition
 from coopmail.domain.audit import Matter
 from coopmail.domain.outbox import Mail
 from coopmail.domain.polls import Attachment, Poll, VotingUnit
+from coopmail.domain.services import Subscription
 from coopmail.domain.staff import StaffMember, StaffRole
 from coopmail.parts import Parts
 from tests.builders import Cooperative, build_audience, build_decision, build_poll, build_staff
@@ -67,9 +68,11 @@ def world(office: Parts, cooperative: Cooperative, poll: Poll, klaar: StaffMembe
         standing = build_decision(session, now, cooperative)
         withdrawn = build_decision(session, now, cooperative, title_nl="Niet meer", documents=())
         decisions.withdraw_decision(session, withdrawn.id, now, 1, "Vergissing.")
+        subscription_id = session.scalars(sa.select(sa.func.min(Subscription.id))).one()
     return World({
         "audience_id": audience_id,
         "organisation_id": cooperative.libraries["Aartselaar"].id,
+        "subscription_id": subscription_id,
         "contact_id": cooperative.contacts["els"].id,
         "slug": poll.slug,
         "campaign": f"poll:{poll.id}:invitation",

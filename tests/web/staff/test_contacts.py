@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from coopmail.domain.audit import AuditRow
-from coopmail.domain.contacts import Contact, Mode
+from coopmail.domain.contacts import Contact, Mode, Representation
 from coopmail.domain.organisations import Organisation
 from coopmail.domain.polls import Poll
 from coopmail.parts import Parts
@@ -100,7 +100,7 @@ def test_who_votes_in_a_service_is_found_by_its_rule(console: Console, office: P
         for name, mode in (("an", Mode.VOTES), ("els", Mode.READS)):
             contact = cooperative.contacts[name]
             where = cooperative.libraries["Mol" if name == "an" else "Aartselaar"].id
-            session.add(questions.Representation(contact_id=contact.id, organisation_id=where, service_id=service,
+            session.add(Representation(contact_id=contact.id, organisation_id=where, service_id=service,
                                                  mode=mode, started_at=now()))  # fmt: skip
     assert names(console.get(f"/staff/contacts?service={service}")) == [
         "An Wouters", "Bibliotheek Boom", "Jan Maes", "Lies Claes", "Tom Baert",
