@@ -89,7 +89,7 @@ def open_(slug: str, yes: bool) -> None:
             click.echo(f"Mind: {note}")
         click.echo(
             f"{slug} is open until {wording.moment(poll.closes_at)}: "
-            f"{turnout.units} may vote, {mails} mails are queued."
+            f"{turnout.units} may vote{_others(turnout.apart)}, {mails} mails are queued."
         )
         if poll.secret:
             place = found.settings.key_folder
@@ -120,6 +120,10 @@ def show(slug: str) -> None:
             shown = questions.shows_counts(poll, outcome)
             lines = [f"  {outcome.tally[option.key]:>5}  {option.label_nl}" for option in poll.options]
             click.echo("\n".join(lines if shown else [wording.hidden_counts()]))
+            if outcome.apart is not None:
+                click.echo(wording.apart(outcome))
+                click.echo("\n".join(f"  {outcome.apart['tally'][key]:>5}  {wording.option_label(poll, key)}"
+                                     for key in poll.option_keys))  # fmt: skip
             if outcome.list_hash is not None:
                 click.echo(f"hash of the list of ballots: {outcome.list_hash}")
 
@@ -149,7 +153,8 @@ def close(slug: str, yes: bool) -> None:
             turnout = questions.turnout(session, poll.id)
         _ask(
             yes,
-            f"{turnout.units - turnout.answered} of {turnout.units} have not answered and no longer can. Close {slug}?",
+            f"{turnout.units - turnout.answered} of {turnout.units} have not answered and no longer can"
+            f"{_others(turnout.apart - turnout.answered_apart)}. Close {slug}?",
         )
         with found.db.transaction() as (session, now):
             poll = questions.by_slug(session, slug)
@@ -204,10 +209,16 @@ def _standing(poll: Poll) -> str:
 
 
 def _taking_part(poll: Poll, turnout: questions.Turnout) -> str:
-    if not turnout.units:
+    if not turnout.units + turnout.apart:
         return "Never opened." if poll.withdrawn_at is not None else "Not opened yet: who may vote is decided then."
     reached = f"nobody can be reached for {turnout.unreachable}" if turnout.unreachable else "all can be reached"
-    return f"{turnout.answered} of {turnout.units} have answered; {reached}."
+    heard = f"; of {turnout.apart} heard apart, {turnout.answered_apart}" if turnout.apart else ""
+    return f"{turnout.answered} of {turnout.units} have answered{heard}; {reached}."
+
+
+def _others(number: int) -> str:
+    """How many besides, who have no vote and are heard apart."""
+    return f" (and {number} heard apart, without a vote)" if number else ""
 
 
 def _secrecy(poll: Poll) -> str:

@@ -90,15 +90,19 @@ def voters() -> sa.ScalarSelect[str]:
 
 
 def others() -> sa.ScalarSelect[str]:
-    """The same of all who stand for a unit's organisation, with a vote or without."""
+    """The same of whoever else stands for a unit's organisation, with a vote or without."""
+    invited = sa.exists().where(
+        Invitation.unit_id == VotingUnit.id, Invitation.contact_id == Contact.id, Invitation.revoked_at.is_(None)
+    )
+    standing = sa.select(Representation.contact_id).where(
+        Representation.organisation_id == VotingUnit.organisation_id, Representation.ended_at.is_(None)
+    )
     return (
         sa.select(_in_one(Contact.name + " " + Contact.telephone))
-        .join(Representation, Representation.contact_id == Contact.id)
-        .where(Representation.organisation_id == VotingUnit.organisation_id, Representation.ended_at.is_(None),
-               Contact.left_at.is_(None))
+        .where(Contact.id.in_(standing.correlate(VotingUnit)), ~invited, Contact.left_at.is_(None))
         .correlate(VotingUnit)
         .scalar_subquery()
-    )  # fmt: skip
+    )
 
 
 def _in_one(texts: sa.ColumnElement[str]) -> sa.ColumnElement[str]:

@@ -82,7 +82,7 @@ def raise_all(office: Parts, poll: Poll) -> list[int]:
         mail.state, mail.reply = MailState.BOUNCED, "550 unknown"
         for kind in wording.MATTERS:
             about = {"mail_id": mail.id} if kind == "mail" else detail | {"unit_id": unit.id}
-            raise_matter(session, now(), f"{kind}:1", f"English of {kind}", poll_id=poll.id, **about)  # type: ignore[arg-type]
+            raise_matter(session, now(), f"{kind}:1", f"English of {kind}", poll_id=poll.id, **about)
         return list(session.scalars(sa.select(Matter.id).order_by(Matter.id)))
 
 

@@ -122,7 +122,7 @@ def _listing(session: Session, now: datetime, slug: str) -> Listing:
             Column("name", lazy("Who is asked"), lambda row: row.VotingUnit.name,
                    (calls.called(), calls.reached(), VotingUnit.name)),
             Column("voters", lazy("Invited"), lambda row: row.voters),
-            Column("others", lazy("All contacts of the organisation"), lambda row: row.others),
+            Column("others", lazy("Others of the organisation"), lambda row: row.others),
             Column("reachable", lazy("Mail reaches them"), lambda row: bool(row.reachable)),
         ),
         searched=(VotingUnit.name, calls.voters(), calls.others()),

@@ -97,7 +97,7 @@ def test_i_see_whom_to_call_with_numbers_whom_no_mail_reaches_first(
     mol = row_of(page, "Bibliotheek Mol")
     for text in ("nobody", "An Wouters", "(reads, does not vote)", "014 00 00 02", "no mail reaches them"):
         assert text in mol, text
-    assert "not mailed about this vote" in mol
+    assert "mailed" not in mol
     assert "mailed" in aartselaar
     assert "not mailed" not in aartselaar
 
