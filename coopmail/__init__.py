@@ -10,6 +10,7 @@ from flask import Flask, Response, render_template
 from flask_babel import Babel
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter, Map
 from whitenoise import WhiteNoise
 
 from coopmail import charter, doorbell, logs, wording
@@ -41,6 +42,7 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
         BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "translations"),
         **_limits(settings),
     )
+    app.url_map.converters["int"] = SmallInteger
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     if not structlog.is_configured():
         logs.configure()
@@ -57,7 +59,6 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
     app.register_blueprint(staff)
     if mailbox.allowed(settings):
         app.register_blueprint(mailbox.mailbox)
-    app.url_build_error_handlers.append(lambda _e, endpoint, _v: f"/missing/{endpoint}")  # TEMP-INTEGRATION
     app.before_request(security.refuse_nul)
     app.after_request(security.add_headers)
     static = {"prefix": "static/", "max_age": 600, "allow_all_origins": False}
@@ -65,6 +66,13 @@ def create_app(settings: Settings, *, system_clock: Clock | None = None) -> Flas
     _register_errors(app)
     _prepare_templates(app, settings)
     return app
+
+
+class SmallInteger(IntegerConverter):
+    """A number in an address that an id can be: a larger one names nothing, and no database takes it."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**31 - 1)
 
 
 def _limits(settings: Settings) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from coopmail.actions.basis import Basis
 from coopmail.actions.records import STAFF, audit
 from coopmail.clock import Clock
 from coopmail.domain.calendar import brussels_day
+from coopmail.domain.organisations import Organisation
 from coopmail.domain.polls import Audience, Ballot, Poll, VotingUnit
 from coopmail.domain.services import Subscription, running_on
 from coopmail.errors import ActionRefused, UnknownSubject
@@ -78,7 +79,11 @@ def check_can_join(session: Session, poll: Poll, organisation_id: int) -> None:
     """Raise where no organisation, or not this one, can be added to an open poll."""
     if poll.audience is Audience.GROUP_SEATS:
         raise SeatsOnly("This poll asks the seats of a group.")
-    known = sa.exists().where(VotingUnit.poll_id == poll.id, VotingUnit.organisation_id == organisation_id)
+    # Whatever merged into it is asked in its place: a unit of its own would be a second vote.
+    own = sa.select(Organisation.id).where(
+        (Organisation.id == organisation_id) | (Organisation.merged_into_id == organisation_id)
+    )
+    known = sa.exists().where(VotingUnit.poll_id == poll.id, VotingUnit.organisation_id.in_(own))
     if session.scalar(sa.select(known)):
         raise VotesAlready("This organisation is asked already.")
     if poll.secret and session.scalar(sa.select(sa.exists().where(Ballot.poll_id == poll.id))):

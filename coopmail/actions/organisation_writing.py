@@ -137,7 +137,7 @@ class Writing:
 
     def _follow(self) -> None:
         """Let open polls follow who votes now: those who are new all at once, those who were known one by one."""
-        if not self.plan.stands and not any("confirmed" in fields for _, fields in self.plan.contacts):
+        if not self.plan.moves_voters:
             return
         known = {stand.person.known.id for stand in self.plan.stands if stand.person.known is not None}
         known |= {person.known.id for person, fields in self.plan.contacts if person.known and "confirmed" in fields}

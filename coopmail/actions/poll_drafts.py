@@ -56,7 +56,7 @@ class NameTaken(ActionRefused):
 
     def __init__(self, other: Poll) -> None:
         super().__init__(f"Poll {other.slug} is there already ({other.state.value}): give the new one another slug.")
-        self.other = other
+        self.other_id = other.id
 
 
 class NoDraft(ActionRefused):
@@ -64,7 +64,6 @@ class NoDraft(ActionRefused):
 
     def __init__(self, poll: Poll) -> None:
         super().__init__(f"Poll {poll.slug} is {poll.state.value}: only a draft can be changed.")
-        self.poll = poll
 
 
 def build_poll(session: Session, entry: PollEntry, rules: PollRules) -> Poll:

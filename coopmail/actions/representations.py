@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from coopmail.actions import electorate
 from coopmail.actions.ballots import mail_of
@@ -179,6 +179,17 @@ def _may_answer(poll: Poll) -> sa.ColumnElement[bool]:
     units = sa.select(VotingUnit).where(VotingUnit.poll_id == poll.id).subquery()
     asked = electorate.whom(poll, units).subquery()
     directly = sa.exists().where(asked.c.asked_id == Invitation.contact_id, asked.c.id == Invitation.unit_id)
+    general = Representation.service_id.is_(None)
+    covers: sa.ColumnElement[bool] = general
+    if poll.service_id is not None:  # as `electorate` has it: a row for the service goes before the general one
+        own = aliased(Representation)
+        overruled = sa.exists().where(
+            own.contact_id == Representation.contact_id,
+            own.organisation_id == Representation.organisation_id,
+            own.service_id == poll.service_id,
+            own.ended_at.is_(None),
+        )
+        covers = (Representation.service_id == poll.service_id) | (general & ~overruled)
     merged = sa.exists().where(
         VotingUnit.id == Invitation.unit_id,
         Organisation.id == VotingUnit.organisation_id,
@@ -186,6 +197,7 @@ def _may_answer(poll: Poll) -> sa.ColumnElement[bool]:
         Representation.contact_id == Invitation.contact_id,
         Representation.mode == Mode.VOTES,
         Representation.ended_at.is_(None),
+        covers,
     )
     return directly | merged
 

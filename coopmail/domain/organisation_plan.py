@@ -134,6 +134,11 @@ class Plan:
         return not (self.founded or any(self.changes()))
 
     @property
+    def moves_voters(self) -> bool:
+        """Whether somebody may vote from now on, or no longer: open polls then follow."""
+        return bool(self.stands) or any("confirmed" in fields for _, fields in self.contacts)
+
+    @property
     def bad_rows(self) -> int:
         """How many rows cannot be used."""
         return len({fault.line for fault in self.faults})

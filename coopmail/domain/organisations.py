@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from coopmail.domain.base import Base, Versioned, enumeration
 
-
 PROVINCES = ("Antwerpen", "Brussel", "Limburg", "Oost-Vlaanderen", "Vlaams-Brabant", "West-Vlaanderen")
 """The Flemish provinces, and Brussels, which lies in none and is written like one."""
 MOST_PEOPLE = 20_000_000

@@ -8,6 +8,7 @@ from wtforms import Form, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from coopmail.forms.kind import lazy
+from coopmail.forms.staff.texts import plain
 
 
 def lines(text: str | None) -> str:
@@ -22,6 +23,6 @@ class ContestForm(Form):
         lazy("What is wrong with this vote?"), filters=[lines],
         validators=[
             DataRequired(lazy("Say what is wrong, in a sentence.")),
-            Length(max=2000, message=lazy("Keep this under 2,000 characters.")),
+            Length(max=2000, message=lazy("Keep this under 2,000 characters.")), plain,
         ],
     )  # fmt: skip

@@ -46,8 +46,12 @@ def destroy_poll_keys(app: Flask) -> None:
         try:
             _destroy_unneeded(office, place, poll_id, changed)
         except OSError as error:
-            _tell(office, f"destroy-key:{poll_id}", f"The key file of poll {poll_id} cannot be destroyed: {error}",
-                  error=str(error))
+            _tell(
+                office,
+                f"destroy-key:{poll_id}",
+                f"The key file of poll {poll_id} cannot be destroyed: {error}",
+                error=str(error),
+            )
     gone = [poll_id for poll_id in due if poll_id not in vault.polls(place)]
     if gone and office.db.scrub(SealedBallot.__tablename__, PollKey.__tablename__):
         with office.db.transaction() as (session, now):

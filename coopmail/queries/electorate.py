@@ -43,9 +43,10 @@ def units(session: Session, poll: Poll, day: date) -> Units:
 def sizes(session: Session, poll: Poll, day: date) -> Sizes:
     """How many would be asked, by whether they vote."""
     found = units(session, poll, day).subquery()
-    counted = sa.select(found.c.weight > 0, sa.func.count()).group_by(found.c.weight > 0)
-    numbers = {bool(votes): number for votes, number in session.execute(counted)}
-    return Sizes(numbers.get(True, 0), numbers.get(False, 0))
+    votes = found.c.weight > 0
+    counts = sa.select(sa.func.count().filter(votes), sa.func.count().filter(~votes)).select_from(found)
+    voting, apart = session.execute(counts).one()
+    return Sizes(voting, apart)
 
 
 def parts(session: Session, poll: Poll, day: date) -> list[Units]:

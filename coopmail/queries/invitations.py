@@ -118,7 +118,7 @@ def still_open(session: Session, contact_id: int, now: datetime) -> list[Invitat
 
 
 def live(session: Session, contact_id: int, now: datetime) -> list[Invitation]:
-    """Every invitation of a contact whose page still opens, the newest first; a test mail asks nothing to go back to."""
+    """Every invitation of a contact whose page still opens, the newest first, without test mails."""
     return list(
         session.scalars(
             sa.select(Invitation)

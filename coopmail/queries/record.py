@@ -130,6 +130,7 @@ def _holds(word: str, acts: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.or_(
         AuditRow.act.contains(word, autoescape=True), AuditRow.act.in_(acts), AuditRow.actor == word,
         AuditRow.subject == word, AuditRow.actor.in_(references), AuditRow.subject.in_(references),
+        AuditRow.subject.startswith("campaign:") & AuditRow.subject.contains(word, autoescape=True),
         *(detail.contains(spelling, autoescape=True) for spelling in _as_json(word)),
     )  # fmt: skip
 

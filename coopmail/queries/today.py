@@ -125,17 +125,15 @@ def _closing(session: Session, now: datetime) -> Some[Closing]:
     soon = [Poll.state == PollState.OPEN, Poll.closes_at > now, Poll.closes_at <= now + SOON]
     polls = _some(session, soon, Poll.closes_at)
     ids = [poll.id for poll in polls.rows]
-    units, answered = (
-        {
-            poll_id: number
-            for poll_id, number in session.execute(
-                sa.select(table.poll_id, sa.func.count()).where(table.poll_id.in_(ids)).group_by(table.poll_id)
-            )
-        }
-        for table in (VotingUnit, Ballot)
-    )
+    units, answered = (_by_poll(session, VotingUnit, ids), _by_poll(session, Ballot, ids))
     rows = [Closing(poll, units.get(poll.id, 0), answered.get(poll.id, 0)) for poll in polls.rows]
     return Some(rows, polls.total)
+
+
+def _by_poll(session: Session, table: type[VotingUnit | Ballot], ids: list[int]) -> dict[int, int]:
+    """How many rows each of these polls has."""
+    found = sa.select(table.poll_id, sa.func.count()).where(table.poll_id.in_(ids)).group_by(table.poll_id)
+    return {poll_id: number for poll_id, number in session.execute(found)}  # noqa: C416 - rows, not pairs
 
 
 def _unreached(session: Session, now: datetime) -> Some[Unreached]:
@@ -144,7 +142,8 @@ def _unreached(session: Session, now: datetime) -> Some[Unreached]:
         Poll.state == PollState.OPEN, Poll.closes_at > now, ~reached(),
         ~sa.exists().where(Ballot.unit_id == VotingUnit.id),
     )  # fmt: skip
-    found = sa.select(VotingUnit, Poll).join(Poll, Poll.id == VotingUnit.poll_id).where(*where)
-    total = session.scalars(found.with_only_columns(sa.func.count())).one()
-    rows = session.execute(found.order_by(Poll.closes_at, VotingUnit.name, VotingUnit.id).limit(FIRST))
-    return Some([Unreached(unit, poll) for unit, poll in rows], total)
+    # Counted in the same pass: each unit of every open poll is looked up for it.
+    found = sa.select(VotingUnit, Poll, sa.func.count().over()).join(Poll, Poll.id == VotingUnit.poll_id)
+    order = (Poll.closes_at, VotingUnit.name, VotingUnit.id)
+    rows = session.execute(found.where(*where).order_by(*order).limit(FIRST)).all()
+    return Some([Unreached(unit, poll) for unit, poll, _ in rows], rows[0][2] if rows else 0)

@@ -526,5 +526,5 @@ def test_a_poll_of_all_members_counts_the_new_ones_only_when_it_opens_later(
         later = build_poll(session, cooperative, slug="later", closes_at=CLOSING + timedelta(days=7),
                            audience=Audience.ALL_MEMBERS, service_id=None)  # fmt: skip
         polls.open_poll(session, later.id, now, office.basis)
-        sizes = {slug: units for slug, units in session.execute(sa.select(Poll.slug, Poll.units))}
+        sizes = dict(session.execute(sa.select(Poll.slug, Poll.units)).all())
     assert sizes == {"krantenarchief": 5, "later": 7}

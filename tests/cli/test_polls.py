@@ -28,7 +28,7 @@ from coopmail.domain.groups import Group, GroupKind
 from coopmail.domain.links import Invitation
 from coopmail.domain.outbox import Mail, MailState
 from coopmail.domain.polls import Option, Poll, PollState, VotingUnit
-from tests.builders import build_cooperative
+from tests.builders import Cooperative, build_cooperative, build_field
 from tests.cli.poll_files import OPTIONS, far_away, write_poll
 
 Run = Callable[..., Result]
@@ -227,6 +227,27 @@ def test_showing_an_open_poll_counts_answers_mails_and_reminders(run: Run, datab
     reminders = [line for line in result.stdout.splitlines() if line.startswith("reminder on ")]
     assert reminders
     assert all(line.endswith(": planned") for line in reminders)
+
+
+def test_a_consultation_of_the_whole_field_says_who_votes_and_who_is_heard_apart(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    with database.transaction() as (session, now):
+        cast = Cooperative()
+        build_field(session, cast, now())
+    asked = write_poll(tmp_path, audience='"whole_field"', service=None, effect='"consultation"')
+    assert run("polls", "draft", asked).exit_code == 0
+    opened = run("polls", "open", "krantenarchief", "--yes").stdout
+    assert "6 may vote (and 4 heard apart, without a vote), 10 mails are queued." in opened
+    vote(database, "nele.jans@veld.example", "Nele Jans", "overstappen")
+    shown = run("polls", "show", "krantenarchief").stdout
+    assert "0 of 6 have answered; of 4 heard apart, 1; nobody can be reached for 1." in shown
+    refused = run("polls", "close", "krantenarchief", typed="n\n").stdout
+    assert "6 of 6 have not answered and no longer can (and 3 heard apart, without a vote). Close" in refused
+    assert run("polls", "close", "krantenarchief", "--yes").exit_code == 0
+    shown = run("polls", "show", "krantenarchief").stdout
+    assert "Heard apart, without a vote: 1 of 4 other organisations and persons answered (25%)." in shown
+    assert shown.count("1  Naar een open platform") == 1
 
 
 def test_extending_moves_the_closing_time_and_tells_everybody(run: Run, database: Database, file: Path) -> None:

@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 
 from coopmail.cli.commands import coopmail
 
-
 Run = Callable[..., Result]
 
 

@@ -19,7 +19,11 @@ from coopmail.parts import Parts
 from tests.builders import Cooperative, build_decision, build_staff
 from tests.conftest import FrozenClock
 
-SECRET = {"title_nl": "Offerte van Leverancier X", "text_nl": "Voor 123.456 euro excl. btw.", "grounds": "Geheim."}
+SECRET: dict[str, Any] = {
+    "title_nl": "Offerte van Leverancier X",
+    "text_nl": "Voor 123.456 euro excl. btw.",
+    "grounds": "Geheim.",
+}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from coopmail.domain.audience_question import (
     parse,
 )
 from coopmail.forms.kind import Data, lazy, one_line, tidy
+from coopmail.forms.staff.texts import plain
 
 FAULTS = {
     Fault.NO_CONDITION: lazy("Add a condition: without one, nobody is in this audience."),
@@ -70,7 +71,7 @@ class AudienceForm(Form):
     )  # fmt: skip
     description = TextAreaField(
         lazy("What it is for (optional)"), filters=[lambda text: (text or "").replace("\r\n", "\n").strip()],
-        validators=[Length(max=2000, message=lazy("Keep this under 2,000 characters."))],
+        validators=[Length(max=2000, message=lazy("Keep this under 2,000 characters.")), plain],
     )  # fmt: skip
 
     def __init__(self, formdata: Data | None, question: Question | None = None, **values: Any) -> None:

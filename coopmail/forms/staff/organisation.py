@@ -31,6 +31,7 @@ from coopmail.forms.kind import lazy, one_line, tidy
 from coopmail.forms.staff.contact import VersionedForm
 from coopmail.forms.staff.poll import day_of
 from coopmail.forms.staff.sheet_words import WRONG
+from coopmail.forms.staff.texts import plain
 
 KINDS: dict[str, str] = {
     OrganisationKind.LIBRARY: lazy("Library"),
@@ -234,7 +235,7 @@ class JoinForm(Form):
     reason = TextAreaField(
         lazy("Why is it added?"), filters=[lambda text: (text or "").strip()],
         validators=[DataRequired(lazy("Say why: the record keeps it.")),
-                    Length(max=1000, message=lazy("Keep the reason under 1,000 characters."))],
+                    Length(max=1000, message=lazy("Keep the reason under 1,000 characters.")), plain],
     )  # fmt: skip
 
 

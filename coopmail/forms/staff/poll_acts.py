@@ -11,6 +11,7 @@ from wtforms.validators import DataRequired, Length
 
 from coopmail.domain.calendar import BRUSSELS, in_brussels
 from coopmail.forms.kind import Data, lazy, tidy
+from coopmail.forms.staff.texts import plain
 
 LONGEST = timedelta(days=366)
 """A poll that would be open for longer is a slip of the keys."""
@@ -96,7 +97,7 @@ class CloseForm(Form):
     reason = TextAreaField(
         lazy("Why now? (optional)"),
         filters=[trim],
-        validators=[Length(max=1000, message=lazy("Keep it under 1000 characters."))],
+        validators=[Length(max=1000, message=lazy("Keep it under 1000 characters.")), plain],
     )
 
     def __init__(self, _now: datetime, formdata: Data | None) -> None:
@@ -112,6 +113,7 @@ class WithdrawForm(Form):
         validators=[
             DataRequired(lazy("Type the reason: everybody who was asked reads it.")),
             Length(max=2000, message=lazy("Keep it under 2000 characters.")),
+            plain,
         ],
     )
 
@@ -121,7 +123,7 @@ class WithdrawForm(Form):
 
 def _title(label: str, *validators: object) -> StringField:
     longest = Length(max=200, message=lazy("Keep the title under 200 characters."))
-    return StringField(label, filters=[tidy], validators=[*validators, longest])
+    return StringField(label, filters=[tidy], validators=[*validators, longest, plain])
 
 
 def _text(label: str, *validators: object) -> TextAreaField:

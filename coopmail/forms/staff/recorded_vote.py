@@ -15,6 +15,7 @@ from coopmail.domain.polls import Ballot, Channel, Poll, VotingUnit
 from coopmail.forms.ballot import MarksForm
 from coopmail.forms.contest import lines
 from coopmail.forms.kind import Data, lazy, one_line, tidy
+from coopmail.forms.staff.texts import plain
 from coopmail.queries.calls import Person
 
 OTHER = "other"
@@ -64,7 +65,7 @@ class RecordedVoteForm(MarksForm):
         lazy("How do you know?"), filters=[lines],
         validators=[
             DataRequired(lazy("Say how you know: who rang which number, or where the paper is kept.")),
-            Length(max=1000, message=lazy("Keep this under 1,000 characters.")),
+            Length(max=1000, message=lazy("Keep this under 1,000 characters.")), plain,
         ],
     )  # fmt: skip
     replace = BooleanField(lazy("Replace the answer that stands now"))
@@ -141,7 +142,7 @@ class RemoveVoteForm(Form):
         lazy("Why do you remove it?"), filters=[lines],
         validators=[
             DataRequired(lazy("Say why: it is mailed to whoever votes here.")),
-            Length(max=1000, message=lazy("Keep this under 1,000 characters.")),
+            Length(max=1000, message=lazy("Keep this under 1,000 characters.")), plain,
         ],
     )  # fmt: skip
     over = HiddenField()
@@ -159,7 +160,7 @@ class KeepVoteForm(Form):
         lazy("Why do you keep it?"), filters=[lines],
         validators=[
             DataRequired(lazy("Say why: whoever contested it reads this on the page.")),
-            Length(max=1000, message=lazy("Keep this under 1,000 characters.")),
+            Length(max=1000, message=lazy("Keep this under 1,000 characters.")), plain,
         ],
     )  # fmt: skip
 

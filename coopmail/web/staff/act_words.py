@@ -38,6 +38,7 @@ ACTS: dict[str, str] = {
     "handover-asked": lazy("handover asked"),
     "mail-cancelled": lazy("mail taken back"),
     "mail-retried": lazy("mail sent again"),
+    "imported": lazy("changed by an import"),
     "mail-test-answered": lazy("test mail answered"),
     "mail-test-sent": lazy("test mail sent"),
     "matter-reopened": lazy("matter reopened"),

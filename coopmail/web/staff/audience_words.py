@@ -39,9 +39,15 @@ def kind(found: OrganisationKind) -> str:
 def choices(known: audiences.Vocabulary) -> list[tuple[str, list[tuple[str, str]]]]:
     """What a condition can be, under headings: the value that the form sends, and its words."""
     return [
-        (gettext("Takes a service"), _named(About.SERVICE, known.services)),
-        (gettext("Has a seat in"), _named(About.GROUP, known.groups)),
-        (gettext("Is in the province"), _named(About.PROVINCE, [(name, name) for name in known.provinces])),
+        (gettext("Takes a service"), _named(About.SERVICE, [
+            (slug, gettext("takes: %(service)s", service=name)) for slug, name in known.services
+        ])),
+        (gettext("Has a seat in"), _named(About.GROUP, [
+            (slug, gettext("sits in: %(group)s", group=name)) for slug, name in known.groups
+        ])),
+        (gettext("Is in the province"), _named(About.PROVINCE, [
+            (name, gettext("is in: %(province)s", province=name)) for name in known.provinces
+        ])),
         (gettext("Is of the type"), _named(About.TYPE, [(one.value, kind(one)) for one in OrganisationKind])),
         (gettext("Is marked as"), _named(About.MARK, _marks(known.services))),
         (gettext("Member, or anybody"), [

@@ -105,7 +105,8 @@ def _build(form: AudienceForm, saved: SavedAudience | None) -> BaseResponse | st
 
 
 def _save(form: AudienceForm, saved: SavedAudience | None, question: Question) -> BaseResponse | tuple[str, int]:
-    values: dict[str, Any] = {"name": form.name.data or "", "description": form.description.data or "", "question": question}
+    texts = {"name": form.name.data or "", "description": form.description.data or ""}
+    values: dict[str, Any] = {**texts, "question": question}
     try:
         with parts().db.transaction() as (session, now):
             if saved is None:

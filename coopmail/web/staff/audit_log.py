@@ -30,6 +30,8 @@ from coopmail.web.staff.listing import XLSX
 
 MOST_IN_XLSX = 1_000_000
 """Rows of a sheet in Excel, less its heading; a CSV holds all."""
+SHORT = 160
+"""Characters of a detail that stands beside its act."""
 PAGES = {
     "audience": ("staff.audience", "audience_id"),
     "campaign": ("staff.campaign", "campaign"),
@@ -54,6 +56,11 @@ class Line:
     about_address: str | None
     detail: list[tuple[str, str]]
     erased: bool
+
+    @property
+    def short(self) -> bool:
+        """Whether the detail can stand beside the act."""
+        return 0 < sum(len(key) + len(value) for key, value in self.detail) <= SHORT
 
 
 def lines(session: Session, rows: Iterable[AuditRow]) -> list[Line]:

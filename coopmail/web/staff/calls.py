@@ -16,7 +16,7 @@ from coopmail.errors import ActionRefused, ChangedMeanwhile
 from coopmail.forms.kind import lazy
 from coopmail.forms.staff.recorded_vote import CallForm, number
 from coopmail.parts import parts
-from coopmail.queries import calls, polls
+from coopmail.queries import calls
 from coopmail.queries.calls import Show
 from coopmail.web.language import kept_language
 from coopmail.web.staff.console import actor, done, say, staff
@@ -104,7 +104,6 @@ def _list(slug: str, **more: Any) -> str:
             seen=seen,
             people=calls.people_of(session, poll, ids),
             calls=calls.calls_of(session, ids),
-            turnout=polls.turnout(session, poll.id),
             kept=_kept() | kept_language(),
             whole=whole,
             today=brussels_day(moment),

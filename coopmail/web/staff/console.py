@@ -106,7 +106,6 @@ _ADMINS = (("staff_members", lazy("Staff")),)
 def navigation(first: bool) -> list[Entry]:
     """The menu: what is used every day, or the rest, for whoever is signed in."""
     places = _FIRST if first else _MORE + (_ADMINS if me().role is StaffRole.ADMIN else ())
-    places = tuple(place for place in places if f"staff.{place[0]}" in current_app.view_functions)
     return [Entry(label, to(f"staff.{endpoint}"), _within(url_for(f"staff.{endpoint}"))) for endpoint, label in places]
 
 

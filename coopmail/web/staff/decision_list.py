@@ -45,7 +45,7 @@ def _listing(_session: Session, _now: datetime) -> Listing:
             Column("origin", lazy("How decided"), _origin),
             Column("visibility", lazy("Who may read it"), lambda row: visibility_words(row.visibility)),
             Column("standing", lazy("In force"), lambda row: _standing(row.withdrawn_at)),
-            Column("recorded", lazy("Recorded by"), lambda row: row.recorded_by or ""),
+            Column("recorded", lazy("Who recorded it"), lambda row: row.recorded_by or ""),
         ),
         searched=questions.SEARCHED,
         unique=Decision.id,

@@ -14,6 +14,16 @@ KINDS: dict[str, str] = {
     GroupKind.MANAGEMENT: lazy("Management"),
     GroupKind.GENERAL_ASSEMBLY: lazy("General assembly"),
 }
+ONE: dict[str, str] = {
+    GroupKind.STEERING_GROUP: lazy("steering group"),
+    GroupKind.WORKING_GROUP: lazy("working group"),
+    GroupKind.STAKEHOLDER_GROUP: lazy("stakeholder group"),
+    GroupKind.BOARD: lazy("board of the cooperative"),
+    GroupKind.FINANCE_COMMITTEE: lazy("finance committee"),
+    GroupKind.MANAGEMENT: lazy("management"),
+    GroupKind.GENERAL_ASSEMBLY: lazy("general assembly"),
+}
+"""One group of a kind."""
 ROLES: dict[str, str] = {
     SeatRole.CHAIR: lazy("chair"),
     SeatRole.DEPUTY_CHAIR: lazy("deputy chair"),

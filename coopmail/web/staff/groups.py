@@ -11,7 +11,7 @@ from coopmail.parts import parts
 from coopmail.queries import groups as known
 from coopmail.queries import seats
 from coopmail.web.staff.console import staff
-from coopmail.web.staff.group_words import KINDS, ORIGINS, ROLES
+from coopmail.web.staff.group_words import KINDS, ONE, ORIGINS, ROLES
 
 
 @staff.get("/groups")
@@ -39,7 +39,7 @@ def group(slug: str) -> str:
         return render_template(
             "staff/groups/group.html",
             group=found,
-            kind=KINDS[found.kind],
+            kind=ONE[found.kind],
             parent=session.get(Group, found.parent_id) if found.parent_id else None,
             below=seats.prepared_by(session, found.id),
             services=seats.steered_by(session, found.id),

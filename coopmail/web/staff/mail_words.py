@@ -126,7 +126,7 @@ RETRY_FAULTS: dict[RetryFault, str] = {
 """Why a mail cannot be tried again."""
 
 _NOT_ASKED = ("off", lazy("Not asked"))
-SIGNS: dict[Why, Sign] = {why: _NOT_ASKED for why in Why} | {
+SIGNS: dict[Why, Sign] = dict.fromkeys(Why, _NOT_ASKED) | {
     Why.INVITED: ("ok", lazy("Invited")),
     Why.REVOKED: ("off", lazy("Invitation taken back")),
     Why.UNCONFIRMED: ("wait", lazy("Not asked yet")),

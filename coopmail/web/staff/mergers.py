@@ -37,12 +37,15 @@ def organisation_merge(organisation_id: int) -> Page:
     with parts().db.reading() as (session, _now):
         found = find(session, organisation_id)
         offered = questions.others(session, organisation_id)
+        merged = {str(one.id) for one in questions.merged_into(session, organisation_id)}
     form = MergerForm(request.form if request.method == "POST" else None)
     form.other.choices = [("", _("Choose an organisation")), *offered]
     if found.ended_on is not None:
         return _over(found)
     if request.method != "POST" or "back" in request.form:
         return render_template("staff/organisations/merge.html", form=form, organisation=found)
+    if "confirmed" in request.form and form.other.data in merged:  # the second click
+        return done("staff.organisation", "organisation-merged", organisation_id=organisation_id)
     if not form.validate():
         return render_template("staff/organisations/merge.html", form=form, organisation=found), 422
     if "confirmed" not in request.form:

@@ -174,7 +174,7 @@ def _preview(upload: Upload, form: ConfirmForm, plan: Plan, *, changed: bool = F
     form.seen.data = plan.digest()
     form.skip_bad.label.text = import_words.pass_over(plan.bad_rows)
     with parts().db.reading() as (session, _now):
-        polls = questions.open_polls(session) if plan.stands else 0
+        polls = questions.open_polls(session) if plan.moves_voters else 0
     return render_template(
         "staff/organisations/import-look.html", upload=upload, form=form, plan=plan, changed=changed, polls=polls,
         counts=import_words.counts(plan), wrong=_some(import_words.wrong(plan)),

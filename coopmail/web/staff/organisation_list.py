@@ -67,7 +67,7 @@ def _filters(today: date) -> tuple[Filter, ...]:
                lambda value: Organisation.province == value),
         Filter("member", lazy("Takes a service"), lambda _s: [("yes", _("yes, today")), ("no", _("no"))],
                lambda value: _takes(today) & going_on(today) if value == "yes" else ~(_takes(today) & going_on(today))),
-        Filter("service", lazy("Takes"), _services, lambda value: _takes(today, _of_service(value))),
+        Filter("service", lazy("Takes the service"), _services, lambda value: _takes(today, _of_service(value))),
         Filter("mark", lazy("Mark"), lambda _s: [(key, str(words)) for key, (words, _w) in marks.items()],
                lambda value: marks[value][1]),
         Filter("ended", lazy("Ended"), lambda _s: [("no", _("goes on")), ("yes", _("ended"))],

@@ -96,9 +96,9 @@ def _save(form: WrittenPoll, poll: Poll, rules: PollRules, more: dict[str, Any])
             )
     except ChangedMeanwhile:
         return _conflict(form, poll)
-    except poll_drafts.NoDraft as error:
+    except poll_drafts.NoDraft:
         typed = written_poll.as_text(form)
-        return render_template("staff/polls/edit-over.html", poll=error.poll, typed=typed), 409
+        return render_template("staff/polls/edit-over.html", poll=_now(poll.id), typed=typed), 409
     except (poll_drafts.EntryWrong, poll_drafts.NameTaken, UnknownSubject) as error:
         return _wrong(form, error, more)
     return done("staff.poll_preview", "poll-edited", slug=entry.slug)
@@ -134,14 +134,20 @@ def _wrong(form: WrittenPoll, error: Exception, more: dict[str, Any]) -> tuple[s
     if isinstance(error, poll_drafts.EntryWrong):
         form.blame(error.faults)
     elif isinstance(error, poll_drafts.NameTaken):
-        title = wording.said(error.other, "title")
+        other = _now(error.other_id)
         form.head.slug.errors = [
-            _("“%(title)s” has the short name %(slug)s already: type another one here.", title=title,
-              slug=error.other.slug)
+            _("“%(title)s” has the short name %(slug)s already: type another one here.",
+              title=wording.said(other, "title"), slug=other.slug)
         ]  # fmt: skip
     else:
         form.head.group.errors = [_("What you chose is there no longer: choose again.")]
     return render_template("staff/polls/edit.html", form=form, **more), 422
+
+
+def _now(poll_id: int) -> Poll:
+    """A poll as it is, read again: what a refused act had read went with its transaction."""
+    with parts().db.reading() as (session, _clock):
+        return session.get_one(Poll, poll_id)
 
 
 def _conflict(form: WrittenPoll, poll: Poll) -> tuple[str, int]:

@@ -167,6 +167,4 @@ def _show_removal(desk: Desk, form: RemoveVoteForm, *, refused: bool = False) ->
     recorded = desk.ballot is not None and desk.ballot.channel is not Channel.LINK
     may = recorded and desk.poll.accepts_answers(desk.now) and not refused
     told = sum(person.invited for person in desk.people)
-    return render_template(
-        "staff/votes/remove.html", form=form, may=may, refused=refused, told=told, **desk._asdict()
-    )
+    return render_template("staff/votes/remove.html", form=form, may=may, refused=refused, told=told, **desk._asdict())

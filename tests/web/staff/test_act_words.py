@@ -21,40 +21,76 @@ _THIRD = 2
 def recorded(module: str, source: str) -> Iterator[str]:
     """The acts that a module records; one that cannot be read from the source is `? MODULE:LINE`."""
     tree = ast.parse(source)
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        for call in ast.walk(function):
-            if isinstance(call, ast.Call) and _named(call.func) == "audit" and len(call.args) > _THIRD:
-                yield from _acts(module, call.args[_THIRD], function)
+    for function in _functions(tree):
+        for act in (*_given(function, "audit", _THIRD), *_in_rows(function)):
+            yield from _acts(module, tree, function, act)
 
 
-def _named(function: ast.expr) -> str:
-    return function.id if isinstance(function, ast.Name) else ""
+def _functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
-def _acts(module: str, node: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
+def _given(function: ast.FunctionDef, called: str, place: int) -> list[ast.expr]:
+    """What a function hands to another at a place among its arguments."""
+    return [
+        call.args[place]
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == called
+        and len(call.args) > place
+    ]  # fmt: skip
+
+
+def _in_rows(function: ast.FunctionDef) -> list[ast.expr]:
+    """The acts of rows that a function writes many at a time."""
+    return [
+        value
+        for row in ast.walk(function)
+        if isinstance(row, ast.Dict)
+        for key, value in zip(row.keys, row.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == "act"
+    ]
+
+
+def _acts(module: str, tree: ast.Module, function: ast.FunctionDef, node: ast.expr) -> Iterator[str]:
+    """The acts that an expression may be."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
-    elif isinstance(node, ast.IfExp):
-        yield from (act for branch in (node.body, node.orelse) for act in _acts(module, branch, function))
-    else:
-        yield from _bound(module, node, function)
+        return
+    parameters = [argument.arg for argument in function.args.args]
+    meant: list[tuple[ast.FunctionDef, ast.expr]] = []
+    if isinstance(node, ast.IfExp):
+        meant = [(function, node.body), (function, node.orelse)]
+    elif isinstance(node, ast.Name) and node.id in parameters:
+        place = parameters.index(node.id)
+        meant = [(other, act) for other in _functions(tree) for act in _given(other, function.name, place)]
+    elif isinstance(node, ast.Call):
+        meant = _returned(tree, ast.unparse(node.func))
+    elif isinstance(node, ast.Name):
+        meant = [(function, value) for value in _assigned(function, node.id)]
+    if not meant:
+        found = _constant(module, ast.unparse(node))
+        yield found if isinstance(found, str) else f"? {module}:{node.lineno}"
+    for other, act in meant:
+        yield from _acts(module, tree, other, act)
 
 
-def _bound(module: str, node: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
-    """What a name stands for: given in the function, or a constant of a module."""
-    given = [
+def _returned(tree: ast.Module, name: str) -> list[tuple[ast.FunctionDef, ast.expr]]:
+    return [
+        (function, line.value)
+        for function in _functions(tree)
+        if function.name == name
+        for line in ast.walk(function)
+        if isinstance(line, ast.Return) and line.value is not None
+    ]
+
+
+def _assigned(function: ast.FunctionDef, name: str) -> list[ast.expr]:
+    return [
         line.value
         for line in ast.walk(function)
-        if isinstance(line, ast.Assign) and isinstance(node, ast.Name)
-        and any(isinstance(target, ast.Name) and target.id == node.id for target in line.targets)
-    ]  # fmt: skip
-    if given:
-        yield from (act for value in given for act in _acts(module, value, function))
-        return
-    found = _constant(module, ast.unparse(node))
-    yield found if isinstance(found, str) else f"? {module}:{node.lineno}"
+        if isinstance(line, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == name for target in line.targets)
+    ]
 
 
 def _constant(module: str, name: str) -> object:
@@ -83,6 +119,9 @@ def test_every_act_that_is_recorded_has_its_words_and_none_has_words_for_nothing
         ('def f():\n    audit(s, now, "a" if b else "c", STAFF, "x:1")', {"a", "c"}),
         ('def f():\n    act = "a" if b else "c"\n    audit(s, now, act, STAFF, "x:1")', {"a", "c"}),
         ('def f():\n    audit(s, now, ERASED, STAFF, "x:1")', {ERASED}),
+        ('def f():\n    return [{"at": now, "act": "a"} for _ in b]', {"a"}),
+        ('def f(n, act):\n    audit(s, n, act, STAFF, "x")\ndef g():\n    f(now, "a")\n    f(now, "b")', {"a", "b"}),
+        ('def f():\n    audit(s, now, g(), STAFF, "x")\ndef g():\n    return "a" if b else "c"', {"a", "c"}),
         ('def f(act):\n    audit(s, now, act, STAFF, "x:1")', {"? coopmail.actions.audit:2"}),
         ('def f():\n    audit(s, now, made(), STAFF, "x:1")', {"? coopmail.actions.audit:2"}),
     ],

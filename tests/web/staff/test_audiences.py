@@ -283,9 +283,19 @@ def test_an_audience_is_put_away_once_and_taken_back(office: Parts, console: Con
 @pytest.mark.parametrize(
     "key",
     [
-        "999999999", "nothing", "q-", "q-AAAA", "q-é", "q-" + "W1" * 900, packed(b"[]"), packed(b"\xff"),
-        packed(b"[[" * 20_000), packed(b'[[{"about":"province"}]]'), packed(b'[["about"]]' + b" " * 10_000_000),
-        packed(b'[[{"about":"province","value":"\\u0000"}]]'), packed(b'[[{"about":"province","value":"\\ud800"}]]'),
+        "999999999",
+        "nothing",
+        "q-",
+        "q-AAAA",
+        "q-é",
+        "q-" + "W1" * 900,
+        packed(b"[]"),
+        packed(b"\xff"),
+        packed(b"[[" * 20_000),
+        packed(b'[[{"about":"province"}]]'),
+        packed(b'[["about"]]' + b" " * 10_000_000),
+        packed(b'[[{"about":"province","value":"\\u0000"}]]'),
+        packed(b'[[{"about":"province","value":"\\ud800"}]]'),
     ],
 )
 def test_an_address_that_names_no_audience_is_not_found(console: Console, key: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -25,19 +26,18 @@ from tests.console import Console
 
 @pytest.fixture
 def acts(office: Parts, cooperative: Cooperative, poll: Poll, console: Console) -> list[str]:
-    """A record of five acts, the first four sealed; `console` is signed in, which is an act too."""
+    """A record of five acts, the first four sealed; what came before is gone."""
     els, organisation = cooperative.contacts["els"], cooperative.libraries["Boom"]
     with office.db.transaction() as (session, _):
         session.execute(sa.delete(AuditRow))
-        for hours, (act, actor, subject, detail) in enumerate(
-            (
-                ("poll-opened", "staff", f"poll:{poll.id}", {"charter_entry": "polls-2018"}),
-                ("ballot-cast", f"contact:{els.id}", f"poll:{poll.id}", {"unit": 1, "answered_by": "Zoë de Rïdder"}),
-                ("contact-named", f"contact:{els.id}", f"organisation:{organisation.id}", {"share": "100%_x"}),
-                ("campaign-paused", "runner", "campaign:poll:1:invitation", {"reason": "550 <b>weg</b>"}),
-            )
-        ):
-            audit(session, MONDAY + timedelta(days=hours), act, actor, subject, **detail)
+        rows: list[tuple[str, str, str, dict[str, Any]]] = [
+            ("poll-opened", "staff", f"poll:{poll.id}", {"charter_entry": "polls-2018"}),
+            ("ballot-cast", f"contact:{els.id}", f"poll:{poll.id}", {"unit": 1, "answered_by": "Zoë de Rïdder"}),
+            ("contact-named", f"contact:{els.id}", f"organisation:{organisation.id}", {"share": "100%_x"}),
+            ("campaign-paused", "runner", "campaign:poll:1:invitation", {"reason": "550 <b>weg</b>"}),
+        ]
+        for days, (act, actor, subject, detail) in enumerate(rows):
+            audit(session, MONDAY + timedelta(days=days), act, actor, subject, **detail)
         sealing.seal_all(session)
         audit(session, MONDAY + timedelta(days=4), "staff-changed", console.person.actor, console.person.actor)
     return ["staff-changed", "campaign-paused", "contact-named", "ballot-cast", "poll-opened"]
@@ -80,7 +80,7 @@ def test_the_last_act_stands_on_top_with_who_did_it_to_what_and_whether_it_is_se
     assert 'data-label="Wie">het programma, vanzelf</td>' in page
     assert 'data-label="Wie">de opdrachtregel</td>' in page
     assert '<a href="/staff/polls/krantenarchief?lang=nl">Welke weg gaat het Krantenarchief op?</a>' in page
-    assert '<a href="/staff/outbox/poll:1:invitation?lang=nl">' in page.replace("%3A", ":")
+    assert '<a href="/staff/outbox/campaigns/poll:1:invitation?lang=nl">' in page
     assert page.count("</svg>nog niet verzegeld") == 1
     assert re.findall(r"</svg>nummer (\d)", page) == ["4", "3", "2", "1"]
     assert "1 rij is nog niet verzegeld." in page

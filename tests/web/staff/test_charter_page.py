@@ -71,7 +71,8 @@ def test_the_charter_says_in_words_what_holds_and_what_will(console: Console) ->
     for sentence in (
         "Van kracht sinds donderdag 13 december 2018", "minstens 14 dagen",
         "7, 3 en 1 dagen voor het sluiten, om 9 uur", "als de stemronde hoogstens 3 dagen te laat sloot",
-        "Boven €\N{NO-BREAK SPACE}85.000,00 excl. btw", "Financieel comité (een meerderheid bevestigt); Raad van Bestuur (één van hen bevestigt)",
+        "Boven €\N{NO-BREAK SPACE}85.000,00 excl. btw",
+        "Financieel comité (een meerderheid bevestigt); Raad van Bestuur (één van hen bevestigt)",
         "Raad van Bestuur (allen schriftelijk, of anders in een vergadering)", "<dt>Stuurgroepen</dt><dd>2 jaar</dd>",
         "voorzitter, plaatsvervangend voorzitter, productmanager, waarnemer en expert", "alle provincies (5)",
         "6 maanden na het resultaat", "elk jaar van 1 juli tot en met 31 augustus", "elk jaar op 11 juli",

@@ -150,8 +150,9 @@ def test_the_list_says_how_many_services_and_contacts_each_has_also_in_its_expor
     assert '<td role="cell" data-label="Services">1</td>' in page
     assert '<td role="cell" data-label="Contacts">1</td>' in page
     export = console.get("/staff/organisations.csv?q=aartselaar", language="en").splitlines()
-    assert next(csv.reader(export[1:], delimiter=";"))[:8] == ["Bibliotheek Aartselaar", "", "Library", "Aartselaar", "Antwerpen", "14000",
-                                        "2", "2"]  # fmt: skip
+    cells = next(csv.reader(export[1:], delimiter=";"))
+    assert cells[:6] == ["Bibliotheek Aartselaar", "", "Library", "Aartselaar", "Antwerpen", "14000"]
+    assert cells[6:8] == ["2", "2"]
 
 
 def test_an_empty_house_says_what_to_do_first(console: Console) -> None:
