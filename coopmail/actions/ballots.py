@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from coopmail.actions import secret_ballots
 from coopmail.actions.records import audit, queue_mail, settle_matter
 from coopmail.clock import Clock
+from coopmail.domain.audit import AuditRow
 from coopmail.domain.counting import Marks
 from coopmail.domain.polls import Ballot, Channel, Poll, VotingUnit, write_marks
 from coopmail.queries import invitations, matters, polls
@@ -85,6 +86,17 @@ def write(session: Session, now: datetime, poll: Poll, unit_id: int, given: Give
           unit=unit_id, **said, version=ballot.version, answered_by=given.answered_by, **_how(given))  # fmt: skip
     _tell(session, now, ballot)
     return ballot
+
+
+def restore(session: Session, now: datetime, ballot: Ballot, before: AuditRow, actor: str) -> None:
+    """Let the answer by link stand again that a recorded vote replaced, and tell who votes for the unit."""
+    ballot.contact_id, ballot.marks_text = int(before.actor.partition(":")[2]), before.detail["marks"]
+    ballot.answered_by, ballot.cast_at = before.detail["answered_by"], before.at
+    ballot.channel, ballot.recorded_by_id, ballot.proof = Channel.LINK, None, ""
+    ballot.version += 1
+    audit(session, now, "ballot-restored", actor, f"poll:{ballot.poll_id}", unit=ballot.unit_id,
+          marks=ballot.marks_text, version=ballot.version, answered_by=ballot.answered_by)  # fmt: skip
+    _tell(session, now, ballot)
 
 
 def drop_contest(session: Session, now: datetime, ballot: Ballot, actor: str) -> None:

@@ -23,6 +23,7 @@ from coopmail.domain.outbox import Mail
 from coopmail.domain.polls import Ballot, Channel, Poll, PollState, VotingUnit
 from coopmail.errors import ActionRefused, ChangedMeanwhile
 from coopmail.queries import invitations, matters, polls
+from coopmail.queries.ballots import replaced
 from coopmail.queries.calls import holder_of
 
 
@@ -99,6 +100,8 @@ def remove_vote(
 ) -> bool:
     """Take a recorded vote back while the poll is open, and tell the unit's contacts; false where there is none.
 
+    An answer by link that it replaced stands again: no vote is lost by a slip of ours.
+
     Raises `PollNotOpen`, or `ChangedMeanwhile` where another answer stands now.
     """
     if not reason.strip():
@@ -114,6 +117,10 @@ def remove_vote(
           version=ballot.version, answered_by=ballot.answered_by, channel=ballot.channel.value,
           reason=reason.strip())  # fmt: skip
     ballots.drop_contest(session, moment, ballot, actor)
+    before = replaced(session, poll.id, unit_id)
+    if before is not None:
+        ballots.restore(session, moment, ballot, before, actor)
+        return True
     session.delete(ballot)
     _free_keys(session, poll, unit_id, moment)
     for invited in invitations.of_unit(session, unit_id):

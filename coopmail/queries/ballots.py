@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from coopmail.domain import ballot_list
+from coopmail.domain.audit import AuditRow
 from coopmail.domain.counting import Marks
+from coopmail.domain.links import Invitation
 from coopmail.domain.polls import Ballot, Channel, Outcome, Poll, PublishedBallot, VotingUnit, read_marks
 from coopmail.queries import polls
 
@@ -51,6 +53,21 @@ def pieces(session: Session, poll: Poll) -> Iterator[bytes]:
     with session.execute(_rows(session, poll).execution_options(yield_per=1000)) as rows:
         ballots = ((label, text, weight) for label, text, weight in rows)
         yield from ballot_list.pieces(poll, electorate, ballots, apart)
+
+
+def replaced(session: Session, poll_id: int, unit_id: int) -> AuditRow | None:
+    """The last answer by link of a unit in an open vote, as the record has it: what a recorded vote stands over."""
+    asked = session.scalars(sa.select(Invitation.contact_id).where(Invitation.unit_id == unit_id))
+    rows = session.scalars(
+        sa.select(AuditRow)
+        .where(
+            AuditRow.subject == f"poll:{poll_id}",
+            AuditRow.act == "ballot-cast",
+            AuditRow.actor.in_([f"contact:{contact_id}" for contact_id in asked]),
+        )
+        .order_by(AuditRow.id.desc())
+    )
+    return next((row for row in rows if row.detail.get("unit") == unit_id), None)
 
 
 def _rows(session: Session, poll: Poll) -> sa.Select[str, str, int]:

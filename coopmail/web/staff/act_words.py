@@ -15,6 +15,7 @@ ACTS: dict[str, str] = {
     "ballot-contested": lazy("recorded vote contested"),
     "ballot-recorded": lazy("vote by telephone or paper recorded"),
     "ballot-removed": lazy("recorded vote removed"),
+    "ballot-restored": lazy("earlier answer stands again"),
     "call-undone": lazy("call taken off the list"),
     "campaign-cancelled": lazy("mails cancelled"),
     "campaign-paused": lazy("mails paused"),

@@ -17,7 +17,7 @@ from coopmail.errors import ActionRefused, ChangedMeanwhile, UnknownSubject
 from coopmail.forms.kind import Data, lazy
 from coopmail.forms.staff.recorded_vote import KeepVoteForm, RecordedVoteForm, RemoveVoteForm
 from coopmail.parts import parts
-from coopmail.queries import calls, matters, polls
+from coopmail.queries import ballots, calls, matters, polls
 from coopmail.web.staff.console import actor, done, say, staff
 
 say("vote-recorded", lazy("The vote is recorded. Whoever votes here is told by mail."))
@@ -167,4 +167,7 @@ def _show_removal(desk: Desk, form: RemoveVoteForm, *, refused: bool = False) ->
     recorded = desk.ballot is not None and desk.ballot.channel is not Channel.LINK
     may = recorded and desk.poll.accepts_answers(desk.now) and not refused
     told = sum(person.invited for person in desk.people)
-    return render_template("staff/votes/remove.html", form=form, may=may, refused=refused, told=told, **desk._asdict())
+    with parts().db.reading() as (session, _now):
+        before = ballots.replaced(session, desk.poll.id, desk.unit.id) if may else None
+    facts = {"may": may, "refused": refused, "told": told, "before": before, **desk._asdict()}
+    return render_template("staff/votes/remove.html", form=form, **facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import date, time, timedelta
@@ -383,6 +384,36 @@ def test_a_recorded_vote_is_removed_while_the_poll_is_open_and_all_are_told_why(
     assert sorted((mail.to, mail.template) for mail in deliver()) == [
         (ELS, "ballot-receipt"), (JAN, "ballot-by-colleague"),
     ]  # fmt: skip
+
+
+def test_removing_a_recorded_vote_lets_the_answer_by_link_stand_again_that_it_replaced(
+    console: Console, office: Parts, client: FlaskClient, cooperative: Cooperative, path: str, unit: int, els: str,
+    deliver: Deliver, clock: FrozenClock,
+) -> None:  # fmt: skip
+    client.post(els, data={"choice": "keep"})
+    by_link = ballot(office, unit)
+    assert by_link is not None
+    clock.advance(minutes=10)
+    console.post_form(path, typed(cooperative, over="1", replace="y", hour="15:10"))
+    deliver()
+    assert "Het antwoord dat Els Peeters op maandag 16 november 2026 om 15.00 uur per link gaf" in re.sub(
+        r"<[^>]+>", "", console.get(f"{path}/remove")
+    )
+    console.post_form(f"{path}/remove", {"over": "2", "reason": "Verkeerde bibliotheek."})
+    found = ballot(office, unit)
+    assert found is not None
+    assert (found.marks, found.contact_id, found.answered_by, found.channel, found.proof, found.cast_at) == (
+        by_link.marks, by_link.contact_id, by_link.answered_by, Channel.LINK, "", by_link.cast_at,
+    )  # fmt: skip
+    assert (found.recorded_by_id, found.version) == (None, 3)
+    clock.advance(minutes=10)
+    assert sorted((mail.to, mail.template) for mail in deliver()) == [
+        (ELS, "ballot-receipt"), (JAN, "ballot-by-colleague"),
+    ]  # fmt: skip
+    assert (
+        console.post_form(f"{path}/remove", {"over": "2", "reason": "Verkeerde bibliotheek."}, page=path).status_code
+        == 409
+    ), "a second click finds an answer by link"
 
 
 def test_an_answer_by_link_cannot_be_removed_and_nor_can_anything_after_closing(
