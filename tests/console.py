@@ -55,4 +55,6 @@ class Console:
         assert found, f"{page or path} has no form"
         sent = {"csrf": unescape(found.group(1)), **(data or {})}
         address = f"{path}{'&' if '?' in path else '?'}lang={language}"
-        return self.client.post(address, data=sent)
+        answer = self.client.post(address, data=sent)
+        answer.request.environ["wsgi.input"].close()  # a large form is a file on the disk, which nobody else closes
+        return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, time
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from coopmail.actions.poll_entry import Fault, cents, short_name
 from coopmail.forms.staff.poll import day_of, hour_of
@@ -107,7 +108,7 @@ def test_rows_come_in_the_order_of_their_numbers_and_strange_fields_are_passed_o
         "options-2-colour": "red",
         "options-x-key": "x",
     }
-    found = rows_of(sent)  # type: ignore[arg-type] # a plain dictionary is asked the same questions
+    found = rows_of(MultiDict(sent))
     assert found == [{"label_nl": "Twee"}, {"label_nl": "Tien"}]
     assert [is_blank(row) for row in ({}, {"abstain": "y"}, {"label_en": " "}, {"cost_euro": "5"})] == [
         True, True, True, False,
