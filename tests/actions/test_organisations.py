@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 import sqlalchemy as sa
 
-from coopmail.actions import joiners, mergers, organisations, polls, subscriptions
+from coopmail.actions import joiners, mergers, organisations, polls, representations, subscriptions
 from coopmail.actions.mergers import Merger, Share
 from coopmail.actions.organisations import Facts
 from coopmail.actions.subscriptions import Terms
@@ -476,6 +476,30 @@ def test_nobody_is_added_twice_without_a_reason_or_without_taking_the_service(
     with pytest.raises(joiners.NoMember):
         join(office, poll, geel)
     assert everything(office.db) == before
+
+
+def test_what_merged_into_it_has_its_vote_so_it_gets_no_second_one(
+    office: Parts, cooperative: Cooperative, poll: Poll
+) -> None:
+    merge(office, cooperative, "Boom", "Zoersel")
+    before = electorate(office, poll)
+    with pytest.raises(joiners.VotesAlready):
+        join(office, poll, cooperative.libraries["Zoersel"])
+    assert electorate(office, poll) == before
+
+
+def test_a_merger_gives_no_vote_to_who_only_reads_the_service(
+    office: Parts, cooperative: Cooperative, poll: Poll
+) -> None:
+    boom = cooperative.contacts["boom"].id
+    standing = {None: Mode.VOTES, cooperative.services["krantenarchief"].id: Mode.READS}
+    with office.db.transaction() as (session, now):
+        representations.set_standing(
+            session, now, office.basis, boom, cooperative.libraries["Boom"].id, standing, version=1, actor=ACTOR
+        )
+    assert electorate(office, poll)["Bibliotheek Boom"][2] == []
+    merge(office, cooperative, "Boom", "Lier")
+    assert electorate(office, poll)["Bibliotheek Boom"][2] == []
 
 
 def test_nobody_is_added_to_a_poll_of_seats_or_to_one_that_is_over(
