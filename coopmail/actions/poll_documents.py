@@ -58,6 +58,8 @@ def add_documents(
     for one in added:
         poll.attachments.append(one)
         audit(session, now(), "poll-document-added", actor, f"poll:{poll.id}", name=one.name, size=one.size)
+    if added:  # whoever looks at the draft to open it looks at its documents too
+        poll.edit(poll.version)
     session.flush()
     return added
 
@@ -67,4 +69,5 @@ def remove_document(session: Session, now: Clock, poll_id: int, attachment_id: i
     poll = locked_draft(session, poll_id)
     for row in [row for row in poll.attachments if row.id == attachment_id]:
         poll.attachments.remove(row)
+        poll.edit(poll.version)
         audit(session, now(), "poll-document-removed", actor, f"poll:{poll.id}", name=row.name)

@@ -28,7 +28,7 @@ from coopmail.domain.counting import Marks, hear
 from coopmail.domain.outbox import Mail, MailState
 from coopmail.domain.poll_warnings import Caution, PollWarning
 from coopmail.domain.polls import Ballot, Outcome, Poll, PollState
-from coopmail.errors import ActionRefused, EmptyElectorate
+from coopmail.errors import ActionRefused, ChangedMeanwhile, EmptyElectorate
 from coopmail.queries import ballots as published
 from coopmail.queries import invitations, polls
 from coopmail.vault import Vault
@@ -78,14 +78,18 @@ def _without_english(poll: Poll) -> list[str]:
     return lacking + [f"options.{option.key}.label" for option in poll.options if not option.label_en]
 
 
-def open_poll(session: Session, poll_id: int, now: Clock, basis: Basis, *, actor: str = STAFF) -> Poll:
+def open_poll(
+    session: Session, poll_id: int, now: Clock, basis: Basis, *, version: int | None = None, actor: str = STAFF
+) -> Poll:
     """Freeze the electorate and invite it. Set by set: the cost does not grow by statements.
 
-    Raises `TransitionRefused`, `EmptyElectorate`, or `ActionRefused` where the closing time has passed or the poll
-    cannot be secret or may not ask its audience.
+    `version` is the draft's as it was looked at. Raises `TransitionRefused`, `ChangedMeanwhile`, `EmptyElectorate`, or
+    `ActionRefused` where the closing time has passed or the poll cannot be secret or may not ask its audience.
     """
     poll = _locked(session, poll_id)
     poll.check_transition(PollState.OPEN)
+    if version not in (None, poll.version):
+        raise ChangedMeanwhile("What is opened is not what was looked at.")
     moment = now()
     if poll.closes_at <= moment:
         raise ActionRefused("The closing time has passed: choose a later one.")

@@ -8,6 +8,7 @@ from datetime import date, time, timedelta
 
 import pytest
 
+from coopmail.actions import poll_documents
 from coopmail.domain.calendar import in_brussels
 from coopmail.domain.polls import Audience, Effect, Poll, PollState
 from coopmail.parts import Parts
@@ -137,6 +138,22 @@ def test_a_draft_that_changed_after_it_was_looked_at_is_not_opened(
     assert "Iemand wijzigde dit ontwerp nadat je deze pagina opende." in text_of(page)
     assert poll_of(office, "krantenarchief").state is PollState.DRAFT
     assert went(send(console, in_fields(page, "version"), OPEN)) == f"{BOARD}?done=poll-opened"
+
+
+def test_a_draft_that_got_or_lost_a_document_after_it_was_looked_at_is_not_opened(
+    console: Console, office: Parts, draft: Poll
+) -> None:
+    data = button(console)
+    with office.db.transaction() as (session, now):
+        (note,) = poll_documents.add_documents(
+            session, now, draft.id, [poll_documents.document("nota.txt", "Nota", b"Nota")]
+        )
+    page = page_of(send(console, data, OPEN), 409)
+    data = in_fields(page, "version")
+    with office.db.transaction() as (session, now):
+        poll_documents.remove_document(session, now, draft.id, note.id)
+    page_of(send(console, data, OPEN), 409)
+    assert poll_of(office, "krantenarchief").state is PollState.DRAFT
 
 
 def test_where_nobody_may_vote_it_cannot_be_opened(
